@@ -1,0 +1,19 @@
+"""The streaming core: blocks in, stems out. See `streamsep.engine.streaming_separator`."""
+
+from streamsep.engine.consistency import CONSISTENCY_NAMES, ConsistencyName
+from streamsep.engine.fixed_latency import FixedLatencySeparator
+from streamsep.engine.separator import NormalisedSeparator, Separator
+from streamsep.engine.streaming_separator import Latency, StreamingSeparator
+from streamsep.engine.tiling import OverlapConfig, StreamConfig
+
+__all__ = [
+    "CONSISTENCY_NAMES",
+    "ConsistencyName",
+    "FixedLatencySeparator",
+    "Latency",
+    "NormalisedSeparator",
+    "OverlapConfig",
+    "Separator",
+    "StreamConfig",
+    "StreamingSeparator",
+]

@@ -1,0 +1,84 @@
+r"""Turns the estimates of overlapping segments into one continuous output.
+
+A sample is finished when no later segment gives it any weight, that is, when it lies before the first
+weighted sample of the next segment::
+
+    segment k      ______/▔▔▔▔▔▔\\___
+    segment k+1            ______/▔▔▔▔▔▔\\___
+    finished after k  ...→|                     everything before k+1's first weight
+
+The buffer holds the part that is not finished: weighted estimates and, beside them, the weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from streamsep.engine.tiling import Tiling
+
+__all__ = ["OverlapAdd"]
+
+
+@dataclass(slots=True)
+class _State:
+    """The unfinished part of the output.
+
+    Attributes:
+        total: weighted estimates [G, S, C, span], from the first weighted sample of the next segment.
+        weight: sum of the weights [span].
+    """
+
+    total: Tensor
+    weight: Tensor
+
+
+class OverlapAdd:
+    """Weighted average of overlapping estimates [G, S, C, T].
+
+    Args:
+        tiling: where segments lie and what they weigh.
+        groups: G.
+        stems: S.
+        channels: C.
+    """
+
+    def __init__(self, tiling: Tiling, groups: int, stems: int, channels: int) -> None:
+        self._hop = tiling.hop
+        weighted = torch.nonzero(tiling.weight)
+        self._first = int(weighted[0])
+        self._weight = tiling.weight[self._first : int(weighted[-1]) + 1]
+        span = max(len(self._weight), tiling.hop)
+        self._shape = (groups, stems, channels, span)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything that is not finished."""
+        self._state = _State(total=torch.zeros(self._shape), weight=torch.zeros(self._shape[-1]))
+
+    def add(self, estimate: Tensor) -> Tensor:
+        """Take in the next segment's estimate; return the samples it finishes.
+
+        Args:
+            estimate: [G, S, C, T], T at most the tiling's segment; shorter at the stream's end.
+
+        Returns:
+            [G, S, C, hop]. After the last segment of a stream it may hold more than the stream: the
+            caller, who knows the stream's length, cuts it.
+        """
+        state, hop = self._state, self._hop
+        weighted = estimate[..., self._first : self._first + len(self._weight)]
+        length = weighted.shape[-1]
+        state.total[..., :length] += weighted * self._weight[:length]
+        state.weight[:length] += self._weight[:length]
+        finished = state.total[..., :hop] / state.weight[:hop].clamp(min=1e-12)
+        kept = state.total.shape[-1] - hop
+        state.total[..., :kept] = state.total[..., hop:].clone()
+        state.total[..., kept:] = 0.0
+        state.weight[:kept] = state.weight[hop:].clone()
+        state.weight[kept:] = 0.0
+        return finished

@@ -1,0 +1,165 @@
+"""Streams of stems at the network's own rate and channels.
+
+`StemStream` is the seam: what stands above it (resampling, channels, consistency, sessions) asks
+for push, flush, reset and a latency and knows nothing of segments. `SegmentStream` is the common one.
+`ShiftedStream` averages several. A network that keeps state between hops can be another.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from torch import Tensor
+
+from streamsep.engine.fifo import SampleFifo
+from streamsep.engine.overlap_add import OverlapAdd
+from streamsep.engine.segmenter import Segmenter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from streamsep.engine.separator import Separator
+    from streamsep.engine.tiling import Tiling
+
+__all__ = ["SegmentStream", "ShiftedStream", "StemStream"]
+
+
+class StemStream(Protocol):
+    """A mixture [G, C, T] goes in block by block, its stems [G, S, C, T] come out."""
+
+    @property
+    def latency(self) -> int:
+        """Samples that must have come in before the first one goes out."""
+
+    def push(self, block: Tensor) -> Tensor:
+        """Take in [G, C, t], t from 0; return the finished stems [G, S, C, n], n from 0."""
+
+    def flush(self) -> Tensor:
+        """End the stream; return the rest, so that as much came out as went in; be as new."""
+
+    def reset(self) -> None:
+        """Drop the stream; be as new."""
+
+
+class SegmentStream:
+    """Separates segment by segment and overlap-adds the estimates.
+
+    Args:
+        separator: what separates.
+        tiling: where the segments lie and what they weigh.
+        groups: G, signals that run side by side as the network's batch.
+        device: where the separator computes; audio stays on the CPU.
+    """
+
+    def __init__(
+        self, separator: Separator, tiling: Tiling, *, groups: int, device: torch.device
+    ) -> None:
+        self._separator = separator
+        self._device = device
+        self._segmenter = Segmenter(tiling, groups, separator.channels)
+        self._overlap_add = OverlapAdd(tiling, groups, len(separator.sources), separator.channels)
+        self._nothing = torch.zeros(groups, len(separator.sources), separator.channels, 0)
+        self._latency = tiling.latency
+        self._emitted = 0
+
+    @property
+    def latency(self) -> int:
+        """Samples that must have come in before the first one goes out."""
+        return self._latency
+
+    def reset(self) -> None:
+        """Drop the stream; be as new."""
+        self._segmenter.reset()
+        self._overlap_add.reset()
+        self._emitted = 0
+
+    def push(self, block: Tensor) -> Tensor:
+        """Take in [G, C, t]; return the stems that are finished, [G, S, C, n]."""
+        return self._separate(self._segmenter.push(block))
+
+    def flush(self) -> Tensor:
+        """End the stream; return the rest of the stems; be as new."""
+        tail = self._separate(self._segmenter.flush())
+        surplus = self._emitted - self._segmenter.received
+        self.reset()
+        return tail[..., : tail.shape[-1] - surplus] if surplus > 0 else tail
+
+    def _separate(self, segments: Iterable[Tensor]) -> Tensor:
+        finished = [self._nothing]
+        for segment in segments:
+            with torch.inference_mode():
+                estimate = self._separator(segment.to(self._device)).float().cpu()
+            # What a network makes of extreme input must not reach the speakers.
+            estimate = torch.nan_to_num(estimate, nan=0.0, posinf=0.0, neginf=0.0)
+            finished.append(self._overlap_add.add(estimate))
+        stems = torch.cat(finished, dim=-1)
+        self._emitted += stems.shape[-1]
+        return stems
+
+
+class ShiftedStream:
+    """The mean of several streams that each see the signal a little later (the "shift trick").
+
+    Moving the signal against the grid of segments changes the estimate's errors, and averaging
+    lowers them: up to 0.2 dB by the authors' account, for `shifts` times the work.
+
+    Args:
+        make_stream: makes one stream.
+        delays: samples of silence before the signal, one stream each.
+
+    Source: "Music Source Separation in the Waveform Domain", section "Randomized equivariant
+    stabilization".
+    """
+
+    def __init__(self, make_stream: Callable[[], StemStream], delays: Sequence[int]) -> None:
+        self._streams = [make_stream() for _ in delays]
+        self._delays = tuple(delays)
+        self._fifos = [SampleFifo() for _ in delays]
+        self.reset()
+
+    @property
+    def latency(self) -> int:
+        """Samples that must have come in before the first one goes out.
+
+        The silence before the signal is there at once, so no delay adds to it.
+        """
+        return max(stream.latency for stream in self._streams)
+
+    def reset(self) -> None:
+        """Drop the stream; be as new."""
+        for stream, fifo in zip(self._streams, self._fifos, strict=True):
+            stream.reset()
+            fifo.clear()
+        self._started = False
+        self._to_skip = list(self._delays)
+
+    def push(self, block: Tensor) -> Tensor:
+        """Take in [G, C, t]; return the mean of the stems that all streams have finished."""
+        for index, stream in enumerate(self._streams):
+            if not self._started:
+                silence = block.new_zeros(*block.shape[:-1], self._delays[index])
+                self._keep(index, stream.push(silence))
+            self._keep(index, stream.push(block))
+        self._started = True
+        return self._mean(min(len(fifo) for fifo in self._fifos))
+
+    def flush(self) -> Tensor:
+        """End the stream; return the rest of the stems; be as new."""
+        for index, stream in enumerate(self._streams):
+            self._keep(index, stream.flush())
+        rest = self._mean(min(len(fifo) for fifo in self._fifos))
+        self.reset()
+        return rest
+
+    def _keep(self, index: int, stems: Tensor) -> None:
+        """Queue what a stream gave, without its answer to the silence before the signal."""
+        skipped = min(self._to_skip[index], stems.shape[-1])
+        self._to_skip[index] -= skipped
+        self._fifos[index].push(stems[..., skipped:])
+
+    def _mean(self, count: int) -> Tensor:
+        total = self._fifos[0].pop(count)
+        for fifo in self._fifos[1:]:
+            total = total + fifo.pop(count)
+        return total / len(self._fifos)
