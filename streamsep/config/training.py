@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
-__all__ = ["AugmentationConfig", "NetworkConfig", "TrainingConfig"]
+from streamsep.config.locate import configs_folder
+from streamsep.config.yaml_file import Document, load_yaml
+from streamsep.errors import ConfigError
+
+__all__ = ["AugmentationConfig", "NetworkConfig", "TrainingConfig", "load_training_config"]
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+Pair = Annotated[tuple[float, float], Field(strict=False)]
+"""Two numbers; a YAML list becomes a tuple."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class NetworkConfig(_Frozen):
+class NetworkConfig(Document):
     """The network to train: the fields of `HybridDemucsConfig` that runs differ in."""
 
-    sources: tuple[str, ...] = ("drums", "bass", "other", "vocals")
+    sources: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] = (
+        "drums",
+        "bass",
+        "other",
+        "vocals",
+    )
     audio_channels: PositiveInt = 2
     sample_rate: PositiveInt = 44_100
     hidden: PositiveInt = 48
@@ -26,7 +35,7 @@ class NetworkConfig(_Frozen):
     layer_scale: PositiveFloat = 1e-3
 
 
-class AugmentationConfig(_Frozen):
+class AugmentationConfig(Document):
     """How often, and how much, training examples are changed. Zero turns a change off."""
 
     remix: Probability = 0.0
@@ -40,10 +49,10 @@ class AugmentationConfig(_Frozen):
     tilt_db: float = Field(default=6.0, ge=0.0, le=24.0)
     drive: Probability = 0.0
     lowpass: Probability = 0.0
-    gain_db: tuple[float, float] = (-12.0, 2.0)
+    gain_db: Pair = (-12.0, 2.0)
 
 
-class TrainingConfig(_Frozen):
+class TrainingConfig(Document):
     """One training run.
 
     Attributes:
@@ -71,7 +80,7 @@ class TrainingConfig(_Frozen):
     batch_size: PositiveInt
     steps: PositiveInt
     learning_rate: PositiveFloat = 3e-4
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: Pair = (0.9, 0.999)
     warmup_steps: PositiveInt = 60
     decay_starts: float = Field(default=0.5, ge=0.0, lt=1.0)
     gradient_clip: PositiveFloat = 5.0
@@ -81,3 +90,27 @@ class TrainingConfig(_Frozen):
     seed: int = 0
     licence: str
     note: str
+
+
+def load_training_config(name_or_path: str | Path) -> TrainingConfig:
+    """Read a training run's configuration.
+
+    Args:
+        name_or_path: the name of one that comes with streamsep, such as "starter", or the path of
+            a YAML file.
+
+    Raises:
+        ConfigError: there is no such file, or it is wrong.
+    """
+    path = Path(name_or_path)
+    if path.suffix in (".yaml", ".yml") or path.name != str(name_or_path):
+        return load_yaml(path, TrainingConfig)
+    ours = {file.stem: file for file in sorted(configs_folder("training").glob("*.yaml"))}
+    if path.name in ours:
+        return load_yaml(ours[path.name], TrainingConfig)
+    near = get_close_matches(path.name, ours, n=1)
+    hint = f"did you mean '{near[0]}'? " if near else ""
+    raise ConfigError(
+        f"unknown training configuration '{name_or_path}', {hint}expected {', '.join(ours)} "
+        "or the path of a .yaml file"
+    )

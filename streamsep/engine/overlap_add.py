@@ -1,7 +1,7 @@
 r"""Turns the estimates of overlapping segments into one continuous output.
 
-A sample is finished when no later segment gives it any weight, that is, when it lies before the first
-weighted sample of the next segment::
+A sample is finished when no later segment gives it any weight, that is, when it lies before the
+first weighted sample of the next segment::
 
     segment k      ______/▔▔▔▔▔▔\\___
     segment k+1            ______/▔▔▔▔▔▔\\___
@@ -13,13 +13,11 @@ The buffer holds the part that is not finished: weighted estimates and, beside t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from streamsep.engine.tiling import Tiling
+from streamsep.engine.tiling import LEAST_WEIGHT, Tiling
 
 __all__ = ["OverlapAdd"]
 
@@ -29,7 +27,7 @@ class _State:
     """The unfinished part of the output.
 
     Attributes:
-        total: weighted estimates [G, S, C, span], from the first weighted sample of the next segment.
+        total: weighted estimates [G, S, C, span], from the next segment's first weighted sample.
         weight: sum of the weights [span].
     """
 
@@ -75,7 +73,7 @@ class OverlapAdd:
         length = weighted.shape[-1]
         state.total[..., :length] += weighted * self._weight[:length]
         state.weight[:length] += self._weight[:length]
-        finished = state.total[..., :hop] / state.weight[:hop].clamp(min=1e-12)
+        finished = state.total[..., :hop] / state.weight[:hop].clamp(min=LEAST_WEIGHT)
         kept = state.total.shape[-1] - hop
         state.total[..., :kept] = state.total[..., hop:].clone()
         state.total[..., kept:] = 0.0

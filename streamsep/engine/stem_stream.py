@@ -1,8 +1,8 @@
 """Streams of stems at the network's own rate and channels.
 
 `StemStream` is the seam: what stands above it (resampling, channels, consistency, sessions) asks
-for push, flush, reset and a latency and knows nothing of segments. `SegmentStream` is the common one.
-`ShiftedStream` averages several. A network that keeps state between hops can be another.
+for push, flush, reset and a latency and knows nothing of segments. `SegmentStream` is the common
+one. `ShiftedStream` averages several. A network that keeps state between hops can be another.
 """
 
 from __future__ import annotations
@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from streamsep.engine.separator import Separator
     from streamsep.engine.tiling import Tiling
 
-__all__ = ["SegmentStream", "ShiftedStream", "StemStream"]
+__all__ = ["LOUDEST", "SegmentStream", "ShiftedStream", "StemStream"]
+
+LOUDEST = 1e15
+"""No sample is let in or out beyond this: far above any sound, and far enough below the largest
+float32 that sums, squares and filters of such samples stay finite."""
 
 
 class StemStream(Protocol):
@@ -92,6 +96,7 @@ class SegmentStream:
                 estimate = self._separator(segment.to(self._device)).float().cpu()
             # What a network makes of extreme input must not reach the speakers.
             estimate = torch.nan_to_num(estimate, nan=0.0, posinf=0.0, neginf=0.0)
+            estimate = estimate.clamp(-LOUDEST, LOUDEST)
             finished.append(self._overlap_add.add(estimate))
         stems = torch.cat(finished, dim=-1)
         self._emitted += stems.shape[-1]

@@ -25,7 +25,7 @@ from streamsep.audio.resample import StreamResampler
 from streamsep.audio.sanitize import replace_non_finite
 from streamsep.engine.consistency import ConsistencyName, make_consistency
 from streamsep.engine.fifo import SampleFifo
-from streamsep.engine.stem_stream import SegmentStream, ShiftedStream, StemStream
+from streamsep.engine.stem_stream import LOUDEST, SegmentStream, ShiftedStream, StemStream
 from streamsep.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class StreamingSeparator:
         if shifts < 0:
             raise ConfigError(f"shifts must be at least 0, got {shifts}")
         self.sources = separator.sources
-        self.sample_rate = sample_rate or separator.sample_rate
+        self.sample_rate = separator.sample_rate if sample_rate is None else sample_rate
         self.channels = separator.channels if channels is None else channels
         self._layout = ChannelLayout(self.channels, separator.channels)
         self._width = separator.channels
@@ -188,7 +188,8 @@ class StreamingSeparator:
             )
         block, replaced = replace_non_finite(block.detach().to("cpu", torch.float32))
         self.replaced_samples += replaced
-        return block
+        # This also copies: the caller may use its memory for the next block.
+        return block.clamp(-LOUDEST, LOUDEST)
 
     def _separate(self, flat: Tensor) -> Tensor:
         """From the network-rate mixture [G·N, t] to its finished stems [G, S, N, n]."""
@@ -206,6 +207,6 @@ class StreamingSeparator:
 
     def _made_consistent(self, stems: Tensor) -> Tensor:
         self._returned += stems.shape[-1]
-        if self._consistency is None:
+        if self._consistency is None or stems.shape[-1] == 0:
             return stems
         return self._consistency(self._mix.pop(stems.shape[-1]), stems)

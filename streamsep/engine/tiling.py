@@ -21,8 +21,8 @@ Of each segment only one hop is used, after the context (the past that helps the
 the look-ahead (the future it is granted). A crossfade into the look-ahead hides the seam::
 
     weight                           ________
-                                    /        \\
-           ________________________/          \\_____
+                                    /        \
+           ________________________/          \_____
            |<------ context ----->|<-- hop -->|<- look-ahead ->|
                                               |<>| crossfade
 
@@ -39,7 +39,10 @@ from torch import Tensor
 
 from streamsep.errors import ConfigError
 
-__all__ = ["OverlapConfig", "StreamConfig", "Tiling"]
+__all__ = ["LEAST_WEIGHT", "OverlapConfig", "StreamConfig", "Tiling"]
+
+LEAST_WEIGHT = 1e-20
+"""Weights that are not zero are at least this: float32 still divides by it without loss."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,5 +183,7 @@ class OverlapConfig:
         rise = torch.arange(1, half + 1, dtype=torch.float32)
         fall = torch.arange(self.segment - half, 0, -1, dtype=torch.float32)
         weight = torch.cat([rise, fall])
-        weight = (weight / weight.max()) ** self.transition_power
+        # A sharp transition must not round to zero: at the ends of the stream, where one segment
+        # stands alone, its weight cancels out, but only if there is one.
+        weight = ((weight / weight.max()) ** self.transition_power).clamp(min=LEAST_WEIGHT)
         return Tiling(segment=self.segment, hop=self.hop, context=0, weight=weight, pad_tail=False)

@@ -6,9 +6,9 @@ bins; the fifth layer removes it, and by then the waveform, too, has one step ev
 the branches are added, pass a shared layer, and part again on the way out. The two results, a
 spectrogram (real and imaginary part as channels) and a waveform, are summed::
 
-    spectrogram [2C, 2048, N] ─ E0 ─ E1 ─ E2 ─ E3 ─ E4 ─┐       ┌─ D4 ─ D3 ─ D2 ─ D1 ─ D0 ─ iSTFT ─┐
-                                                       (+) E5 D5┤                                 (+)
-    waveform    [C, T] ────── T0 ─ T1 ─ T2 ─ T3 ─ T4 ───┘       └─ U4 ─ U3 ─ U2 ─ U1 ─ U0 ─────────┘
+    spectrogram [2C, 2048, N] ─ E0 ─ E1 ─ E2 ─ E3 ─ E4 ─┐       ┌─ D4 ─ D3 ─ D2 ─ D1 ─ D0 ─ iSTFT ┐
+                                                       (+) E5 D5┤                                (+)
+    waveform    [C, T] ────── T0 ─ T1 ─ T2 ─ T3 ─ T4 ───┘       └─ U4 ─ U3 ─ U2 ─ U1 ─ U0 ────────┘
 
 The decoders start from zeros: all signal reaches them through the skip connections (not drawn).
 Both inputs are normalised by their own mean and standard deviation over the whole segment, which

@@ -166,7 +166,7 @@ class DecoderLayer(nn.Module):
         """
         if self.shape.along_frequency and x.dim() == 3:
             x = x.view(x.shape[0], self.channels_in, -1, x.shape[-1])
-        y = x if self.bare else F.glu(self.norm1(self.rewrite(x + skip)), dim=1)
+        y = x if skip is None else F.glu(self.norm1(self.rewrite(x + skip)), dim=1)
         z = self.norm2(self.conv_tr(y))
         pad = self.shape.padding
         if self.shape.along_frequency:

@@ -120,7 +120,8 @@ class LocalAttention(nn.Module):
         distance = (steps[:, None] - steps[None, :]).abs()
         rates = torch.arange(1, self.DECAYS + 1, device=decay.device, dtype=decay.dtype)
         strength = (torch.sigmoid(decay) / 2 * rates[:, None]).sum(2) / self.DECAYS**0.5
-        return distance * strength[:, :, None, :]
+        penalty: Tensor = distance * strength[:, :, None, :]
+        return penalty
 
 
 class ResidualBranches(nn.Module):

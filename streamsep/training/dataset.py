@@ -57,11 +57,14 @@ class TrackFolder:
         return torch.from_numpy(audio.T.copy())
 
 
-def find_tracks(folder: Path, sources: Sequence[str], sample_rate: int) -> list[TrackFolder]:
+def find_tracks(
+    folder: Path, sources: Sequence[str], sample_rate: int, channels: int
+) -> list[TrackFolder]:
     """All songs below a folder that have every stem, in the order of their names.
 
     Raises:
-        InputError: no song was found, or one has another sample rate.
+        InputError: no song was found, or one has a stem that cannot be read or has another sample
+            rate or channel count.
     """
     tracks = []
     for track in sorted(path for path in folder.glob("*") if path.is_dir()):
@@ -69,13 +72,8 @@ def find_tracks(folder: Path, sources: Sequence[str], sample_rate: int) -> list[
         present = tuple(file for file in files if file is not None)
         if len(present) < len(sources):
             continue
-        infos = [soundfile.info(str(file)) for file in present]
-        if any(info.samplerate != sample_rate for info in infos):
-            raise InputError(
-                f"{track}: stems at {infos[0].samplerate} Hz, expected {sample_rate} Hz; "
-                "resample them first"
-            )
-        tracks.append(TrackFolder(track.name, present, min(info.frames for info in infos)))
+        length = min(_checked_length(file, sample_rate, channels) for file in present)
+        tracks.append(TrackFolder(track.name, present, length))
     if not tracks:
         raise InputError(
             f"{folder}: no folder with the stems {', '.join(sources)} as .wav or .flac was found; "
@@ -90,6 +88,20 @@ def _stem_file(track: Path, source: str) -> Path | None:
         if path.is_file():
             return path
     return None
+
+
+def _checked_length(file: Path, sample_rate: int, channels: int) -> int:
+    """The samples in a stem's file, once it is known to fit the network."""
+    try:
+        info = soundfile.info(str(file))
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise InputError(f"{file}: cannot be read as audio ({error}); replace it") from error
+    if (info.samplerate, info.channels) != (sample_rate, channels):
+        raise InputError(
+            f"{file}: got {info.samplerate} Hz and {info.channels} channels, expected "
+            f"{sample_rate} Hz and {channels}; convert it first"
+        )
+    return int(info.frames)
 
 
 class Examples(Dataset[Tensor]):

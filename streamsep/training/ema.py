@@ -1,4 +1,4 @@
-"""The average of a network's weights over its recent past, which generalises better than they do."""
+"""The average of a network's weights over its recent past, which generalises better."""
 
 from __future__ import annotations
 

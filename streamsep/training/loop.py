@@ -77,7 +77,7 @@ def waveform_loss(estimate: Tensor, stems: Tensor, deviation: Tensor) -> Tensor:
 
 
 def learning_rate_at(step: int, config: TrainingConfig) -> float:
-    """The rate of a step: linear warm-up, constant, then a quarter cosine wave down to zero."""
+    """The rate of a step: linear warm-up, constant, then half a cosine wave down to zero."""
     if step < config.warmup_steps:
         return config.learning_rate * (step + 1) / config.warmup_steps
     decayed = step / config.steps - config.decay_starts
@@ -123,7 +123,7 @@ class TrainingRun:
         )
         self.average = AveragedWeights(self.network, config.ema_decay)
         self.step = 0
-        self.tracks = find_tracks(data, shape.sources, shape.sample_rate)
+        self.tracks = find_tracks(data, shape.sources, shape.sample_rate, shape.audio_channels)
         out.mkdir(parents=True, exist_ok=True)
         if self.checkpoint.exists():
             self._resume()

@@ -1,0 +1,102 @@
+"""Assembles the subcommands and turns every foreseen error into one line and exit code 2.
+
+A subcommand is a module here with one function. What it needs beyond the standard library and typer
+it imports inside that function: `streamsep --help` must not wait for torch.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from streamsep.cli import demo, doctor, models, presets, render, separate, train
+from streamsep.errors import StreamSepError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="streamsep",
+    help="Separate music into drums, bass, other and vocals, from files or while it plays.",
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # rich's help pages are fancier and take twice as long to appear
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+USAGE_ERROR = 2
+INTERRUPTED = 130
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from streamsep._version import __version__
+
+        typer.echo(f"streamsep {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Say more about what happens.")
+    ] = False,
+) -> None:
+    if verbose:
+        _log_to_screen()
+
+
+def _log_to_screen() -> None:
+    from rich.console import Console
+    from rich.logging import RichHandler
+
+    handler = RichHandler(console=Console(stderr=True), show_path=False)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
+
+
+app.command("separate")(separate.separate)
+app.command("demo")(demo.demo)
+app.command("models")(models.models)
+app.command("presets")(presets.presets)
+app.command("doctor")(doctor.doctor)
+app.command("render")(render.render)
+app.command("train")(train.train)
+
+
+def main() -> None:
+    """Run the command line; the exit code is 0, 1 if some of the work failed, 2 or 130."""
+    try:
+        # Not typer's own "standalone" mode: that prints usage errors as a page.
+        code = app(
+            None if sys.argv[1:] else ["--help"], prog_name="streamsep", standalone_mode=False
+        )
+        sys.stdout.flush()
+    except StreamSepError as error:
+        _fail(str(error))
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "streamsep"
+        _fail(f"{error.format_message().rstrip('.')}; see '{command} --help'")
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has left (`streamsep models | head`): nobody to complain to, and
+        # nobody to flush the rest to when the interpreter ends. The code is typer's and rich's.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    # typer itself turns Ctrl-C inside a subcommand into this code.
+    if code == INTERRUPTED:
+        typer.echo("interrupted", err=True)
+    sys.exit(code or 0)
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(f"streamsep: {' '.join(message.split())}", err=True)
+    sys.exit(USAGE_ERROR)

@@ -1,0 +1,214 @@
+"""`streamsep demo`: a song with known stems through the live engine, with figures and a picture."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from streamsep.config import LatencyPreset
+    from streamsep.engine import FixedLatencySeparator
+    from streamsep.models import LoadedModel
+
+__all__ = ["demo"]
+
+BLOCK = 512
+"""Samples per block: what a sound card would hand over."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Material:
+    """What is played: the mixture [C, T] and, for a song of ours, its stems [C, T] by name."""
+
+    title: str
+    mixture: Tensor
+    stems: dict[str, Tensor]
+    sample_rate: int
+
+
+def demo(
+    song: Annotated[
+        Path | None,
+        typer.Option(help="Separate this file instead of a song of the built-in band."),
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option(min=1.0, max=600.0, help="Length of the song; a file is cut to it.")
+    ] = 20.0,
+    seed: Annotated[int, typer.Option(min=0, help="Which song the band plays.")] = 7,
+    model: Annotated[
+        str,
+        typer.Option("-n", "--model", help="The network; the built-in starter needs no download."),
+    ] = "starter",
+    latency_preset: Annotated[
+        str, typer.Option(help="A name from 'streamsep presets', or a file.")
+    ] = "live",
+    device: Annotated[str, typer.Option("-d", "--device", help="cpu, cuda, mps or auto.")] = "auto",
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for stems and picture.")] = Path(
+        "streamsep-demo"
+    ),
+    cache_dir: Annotated[
+        Path | None,
+        typer.Option(envvar="STREAMSEP_CACHE_DIR", help="Folder of downloaded networks."),
+    ] = None,
+) -> None:
+    """Play a song through the live engine and show what comes out.
+
+    The song is separated block by block as if it were streaming. Its stems are known, so the
+    quality can be measured; with --song they are not.
+    """
+    from streamsep.cli.loading import announce_model, choose_device, load_with_progress
+    from streamsep.config import load_preset
+    from streamsep.engine import FixedLatencySeparator, StreamConfig, StreamingSeparator
+
+    preset = load_preset(latency_preset)
+    material = _from_file(song, seconds) if song is not None else _from_band(seed, seconds)
+    device = choose_device(device)
+    network = load_with_progress(model, device=device, cache_dir=cache_dir, download=True)
+    typer.echo(f"song: {material.title}")
+    announce_model(network, quiet=False)
+    config = StreamConfig(
+        context=preset.context,
+        hop=preset.hop,
+        look_ahead=preset.look_ahead,
+        crossfade=preset.crossfade,
+    )
+    live = FixedLatencySeparator(
+        StreamingSeparator(
+            network,
+            config,
+            sample_rate=material.sample_rate,
+            channels=material.mixture.shape[0],
+            device=device,
+        )
+    )
+    _announce_latency(preset, live.latency, material.sample_rate)
+    estimates, block_times_s = _play(live, material.mixture)
+    _report_speed(block_times_s, material, preset, network.sample_rate)
+    named = dict(zip(network.sources, estimates, strict=True))
+    if material.stems:
+        _report_quality(material, named)
+    _write(out, material, named, network)
+
+
+def _from_band(seed: int, seconds: float) -> _Material:
+    import torch
+
+    from streamsep.synthesis import synthesise_song
+
+    song = synthesise_song(seed, seconds)
+    stems = {name: torch.from_numpy(stem) for name, stem in song.stems.items()}
+    title = f"{seconds:g} s by the built-in band (--seed {seed})"
+    return _Material(title, torch.from_numpy(song.mixture), stems, song.sample_rate)
+
+
+def _from_file(path: Path, seconds: float) -> _Material:
+    import torch
+
+    from streamsep.files import open_audio
+
+    with open_audio(path) as reader:
+        wanted = int(seconds * reader.sample_rate)
+        blocks, length = [], 0
+        for block in reader.blocks(1 << 16):
+            blocks.append(block)
+            length += block.shape[-1]
+            if length >= wanted:
+                break
+        mixture = torch.cat(blocks, dim=-1)[:, :wanted]
+        return _Material(f"{path}, its first {seconds:g} s", mixture, {}, reader.sample_rate)
+
+
+def _announce_latency(preset: LatencyPreset, latency: int, sample_rate: int) -> None:
+    typer.echo(
+        f"latency preset: {preset.name} (hop {preset.hop}, look-ahead {preset.look_ahead}, "
+        f"context {preset.context} samples)\n"
+        f"declared latency: {latency} samples, {1000 * latency / sample_rate:.0f} ms"
+    )
+
+
+def _play(live: FixedLatencySeparator, mixture: Tensor) -> tuple[Tensor, list[float]]:
+    """Push the mixture [C, T] block by block.
+
+    Returns the stems [S, C, T] without the declared latency, and how long each block took.
+    """
+    import torch
+    from rich.console import Console
+    from rich.progress import track
+
+    outputs, times_s = [], []
+    blocks = track(
+        mixture.split(BLOCK, dim=-1), "separating", console=Console(stderr=True), transient=True
+    )
+    for block in blocks:
+        start = time.perf_counter()
+        outputs.append(live.push(block))
+        times_s.append(time.perf_counter() - start)
+    latency = live.latency
+    outputs.append(live.flush())
+    return torch.cat(outputs, dim=-1)[..., latency:], times_s
+
+
+def _report_speed(
+    times_s: list[float], material: _Material, preset: LatencyPreset, network_rate: int
+) -> None:
+    rtf = sum(times_s) * material.sample_rate / material.mixture.shape[-1]
+    # Most blocks only fill the segment; those that complete a hop run the network.
+    hops = max(
+        1, round(material.mixture.shape[-1] / material.sample_rate * network_rate / preset.hop)
+    )
+    busy_ms = [1000 * seconds for seconds in sorted(times_s)[-hops:]]
+    hop_ms = 1000 * preset.hop / network_rate
+    verdict = "keeps up" if busy_ms[-1] < hop_ms else "would fall behind live"
+    typer.echo(
+        f"RTF: {rtf:.2f} (a hop lasts {hop_ms:.0f} ms and took {statistics.median(busy_ms):.0f} ms, "
+        f"at worst {busy_ms[-1]:.0f} ms: {verdict} on this machine)"
+    )
+
+
+def _report_quality(material: _Material, estimates: dict[str, Tensor]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from streamsep.evaluation.nsdr import nsdr_db
+
+    table = Table("stem", "mixture", "estimate", title="nSDR in dB (silence scores 0)")
+    for name, stem in material.stems.items():
+        if name not in estimates:
+            continue
+        if not bool(stem.any()):
+            table.add_row(name, "not playing", "")
+            continue
+        before, after = nsdr_db(stem, material.mixture), nsdr_db(stem, estimates[name])
+        table.add_row(name, f"{before:.2f}", f"{after:.2f}")
+    Console(highlight=False).print(table)
+
+
+def _write(
+    out: Path, material: _Material, estimates: dict[str, Tensor], network: LoadedModel
+) -> None:
+    from streamsep.errors import OutputError
+    from streamsep.evaluation.picture import save_spectrograms
+    from streamsep.files import Encoding, StemWriter
+
+    channels = material.mixture.shape[0]
+    comment = {"comment": f"streamsep demo, separated with {network.name}"}
+    for name, sound in {"mixture": material.mixture, **estimates}.items():
+        path = out / f"{name}.wav"
+        with StemWriter(
+            path, material.sample_rate, channels, Encoding(), metadata=comment
+        ) as writer:
+            writer.write(sound)
+    picture = out / "spectrograms.png"
+    try:
+        save_spectrograms(picture, {"mixture": material.mixture, **estimates}, material.sample_rate)
+    except OSError as error:
+        raise OutputError(f"cannot write '{picture}': {error.strerror}") from error
+    names = ", ".join(f"{name}.wav" for name in ("mixture", *estimates))
+    typer.echo(f"written to {out}/: {names}, {picture.name}")

@@ -1,0 +1,73 @@
+"""What several subcommands share: common options, tables, JSON.
+
+rich is imported when something is shown: `streamsep --help` must not wait for it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+    from rich.table import Table
+
+__all__ = ["AsJson", "CacheDir", "new_table", "output", "readable_size", "show_json"]
+
+CacheDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache-dir",
+        metavar="FOLDER",
+        envvar="STREAMSEP_CACHE_DIR",
+        help="Folder of downloaded networks.",
+        show_default="this system's cache folder",
+    ),
+]
+"""Option of every subcommand that looks for networks."""
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead, for other programs.")]
+"""Option of every subcommand whose output is a list."""
+
+
+def output() -> Console:
+    """Standard output, where results go; messages and progress go to standard error."""
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def show_json(value: object) -> None:
+    """Print a value as indented JSON."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def new_table(texts: Sequence[str], numbers: Sequence[str] = (), last: str = "") -> Table:
+    """A table without rows.
+
+    Args:
+        texts: headings of the first columns.
+        numbers: headings of the columns after them, aligned to the right.
+        last: heading of one more column of text.
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in texts:
+        table.add_column(heading)
+    for heading in numbers:
+        table.add_column(heading, justify="right")
+    if last:
+        table.add_column(last, overflow="fold")
+    return table
+
+
+def readable_size(size_bytes: int) -> str:
+    """A file size in MB, as download pages give it."""
+    return f"{size_bytes / 1e6:.1f} MB" if size_bytes < 10e6 else f"{size_bytes / 1e6:.0f} MB"

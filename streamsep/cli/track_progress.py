@@ -1,0 +1,90 @@
+"""Bars and lines on the screen while tracks are separated."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from streamsep.offline import TrackOutcome
+
+__all__ = ["TrackProgress"]
+
+
+class TrackProgress:
+    """A `BatchObserver` with a bar per running track; results go to standard output.
+
+    Args:
+        quiet: show neither bars nor results, only errors.
+    """
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._errors = Console(stderr=True, soft_wrap=True, highlight=False)
+        self._results = Console(soft_wrap=True, highlight=False)
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeRemainingColumn(),
+            console=self._errors,
+            transient=True,
+            disable=quiet,
+        )
+        self._tasks: dict[int, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bars.stop()
+
+    def started(self, index: int, source: Path) -> None:
+        """Add a bar."""
+        self._tasks[index] = self._bars.add_task(escape(source.name), total=None)
+
+    def advanced(self, index: int, frames: int, total: int | None) -> None:
+        """Move a bar."""
+        self._bars.update(self._tasks[index], completed=frames, total=total)
+
+    def ended(self, index: int, outcome: TrackOutcome) -> None:
+        """Take a bar away and print what came of the track."""
+        if index in self._tasks:
+            self._bars.remove_task(self._tasks.pop(index))
+        if outcome.error is not None:
+            self.say_error(str(outcome.error))
+        elif not self._quiet:
+            self._bars.console.file.flush()
+            self._results.print(escape(_summary(outcome)))
+
+    def say_error(self, message: str) -> None:
+        """Print one line on the error stream."""
+        self._bars.console.print(escape(f"streamsep: {' '.join(message.split())}"))
+
+
+def _summary(outcome: TrackOutcome) -> str:
+    result = outcome.result
+    if result is None:
+        return f"{outcome.source}: skipped, its stems are there"
+    seconds = result.frames / result.sample_rate
+    folder = next(iter(result.stems.values())).parent
+    lines = [
+        f"{outcome.source}: {seconds:.1f} s in {result.elapsed_s:.1f} s (RTF {result.rtf:.2f}) "
+        f"-> {folder}/ ({', '.join(path.name for path in result.stems.values())})"
+    ]
+    if result.latency is not None:
+        latency_ms = 1000 * result.latency / result.sample_rate
+        lines.append(f"  as a live stream: latency {result.latency} samples, {latency_ms:.0f} ms")
+    if result.replaced_samples:
+        lines.append(f"  {result.replaced_samples} samples were NaN or infinite, now silence")
+    if result.overshoots:
+        lines.append(
+            f"  {result.overshoots} samples of the stems lie beyond full scale; see --clip-mode"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Judging stems: figures and pictures."""

@@ -1,0 +1,31 @@
+"""The figure of the Music Demixing Challenge: how far an estimate's error lies below its stem."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["nsdr_db"]
+
+DELTA = 1e-7
+"""Keeps silence from dividing by zero."""
+
+
+def nsdr_db(reference: Tensor, estimate: Tensor) -> float:
+    """The signal-to-distortion ratio of one stem over a whole song, in dB.
+
+    10·log10((Σ s² + δ) / (Σ (s − ŝ)² + δ)) over all channels and samples. Silence scores 0 dB, and
+    the mixture scores below 0 for every stem that is softer than the rest.
+
+    Args:
+        reference: the stem, [C, T].
+        estimate: its estimate, [C, T].
+
+    Source: Mitsufuji et al., "Music Demixing Challenge 2021", section 3.2.
+    """
+    signal = float(reference.double().square().sum())
+    error = float((reference.double() - estimate.double()).square().sum())
+    return 10 * math.log10((signal + DELTA) / (error + DELTA))

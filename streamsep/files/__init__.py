@@ -1,0 +1,21 @@
+"""Audio files: finding, reading and writing them in blocks, so that memory does not grow."""
+
+from __future__ import annotations
+
+from streamsep.files.encoding import Encoding
+from streamsep.files.finding import FoundAudio, expand, find_audio
+from streamsep.files.leftovers import remove_leftovers
+from streamsep.files.reader import AudioReader
+from streamsep.files.reading import open_audio
+from streamsep.files.writing import StemWriter
+
+__all__ = [
+    "AudioReader",
+    "Encoding",
+    "FoundAudio",
+    "StemWriter",
+    "expand",
+    "find_audio",
+    "open_audio",
+    "remove_leftovers",
+]

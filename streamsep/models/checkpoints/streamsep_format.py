@@ -1,0 +1,172 @@
+"""Our own format: safetensors, with everything else one needs to know in its header.
+
+safetensors is a JSON header (names, types, shapes, places) and then the numbers; there is nothing
+in it to execute. Its free-form metadata hold one entry, `streamsep`, which is JSON again:
+
+    {"format": 1, "architecture": "hybrid_demucs", "config": {...}, "sources": [...],
+     "sample_rate": 44100, "licence": "...", "training": "..."}
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from streamsep.errors import CheckpointError, OutputError
+from streamsep.models.checkpoints.assembly import assemble, check_config
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from streamsep.models.hybrid_demucs import HybridDemucs
+
+__all__ = ["CheckpointHeader", "build_streamsep", "read_header", "save_checkpoint"]
+
+_KEY = "streamsep"
+_FORMAT = 1
+_ARCHITECTURE = "hybrid_demucs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointHeader:
+    """What a file says about its weights.
+
+    Attributes:
+        config: options of `HybridDemucsConfig`, by name, not yet checked.
+        sources: names of the stems.
+        sample_rate: samples per second.
+        licence: terms of the weights.
+        training: what they were trained on and how.
+    """
+
+    config: dict[str, Any]
+    sources: tuple[str, ...]
+    sample_rate: int
+    licence: str
+    training: str
+
+
+def save_checkpoint(
+    network: HybridDemucs,
+    path: Path,
+    *,
+    licence: str,
+    training: str,
+    dtype: Literal["fp16", "fp32"] = "fp32",
+) -> None:
+    """Write a network, whole or not at all.
+
+    Args:
+        network: the network; its weights may be on any device.
+        path: the file to write; one that is there is replaced.
+        licence: terms of the weights.
+        training: one line about the training.
+        dtype: element type in the file. fp16 halves the file, loading turns it back into float32.
+
+    Raises:
+        CheckpointError: a weight is not finite, or too large for fp16.
+        OutputError: the file cannot be written.
+    """
+    target = torch.float16 if dtype == "fp16" else torch.float32
+    tensors = {}
+    for name, weight in network.state_dict().items():
+        tensors[name] = weight.detach().to("cpu", target).contiguous()
+        if not tensors[name].isfinite().all():
+            raise CheckpointError(f"cannot save {path}: {name} is not finite as {dtype}")
+    header = {
+        "format": _FORMAT,
+        "architecture": _ARCHITECTURE,
+        "config": dataclasses.asdict(network.config),
+        "sources": network.sources,
+        "sample_rate": network.sample_rate,
+        "licence": licence,
+        "training": training,
+    }
+    # With the process number: two trainings may save into one folder.
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, part, metadata={_KEY: json.dumps(header)})
+        part.replace(path)
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(f"cannot write {path}: {reason}") from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def read_header(path: Path) -> CheckpointHeader | None:
+    """Read what a file of our format says about its weights, without reading them.
+
+    Returns:
+        The header, or None if the file is of another format.
+
+    Raises:
+        CheckpointError: the header is damaged or from a newer streamsep.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get(_KEY)
+    except Exception:  # noqa: BLE001, safetensors has one error class per version and OS
+        return None
+    return None if text is None else _parse(text)
+
+
+def build_streamsep(path: Path) -> HybridDemucs:
+    """Load a file of our format.
+
+    Raises:
+        CheckpointError: it does not hold what its header says. A damaged file raises what
+            safetensors raises.
+    """
+    header = read_header(path)
+    if header is None:
+        raise CheckpointError("no streamsep header")
+    config = check_config(header.config)
+    if (config.sources, config.sample_rate) != (header.sources, header.sample_rate):
+        raise CheckpointError("the header contradicts its own configuration")
+    with safe_open(path, framework="pt") as file:
+        # safetensors has compared these with the size of the file when it opened it.
+        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+
+        def read(name: str) -> Tensor:
+            tensor: Tensor = file.get_tensor(name)
+            # A copy: the file must be free to be replaced while the network lives.
+            return tensor.clone()
+
+        return assemble(config, shapes, read)
+
+
+def _parse(text: str) -> CheckpointHeader:
+    try:
+        content = json.loads(text)
+        if content["format"] > _FORMAT:
+            raise CheckpointError(
+                f"format {content['format']!r:.20}, this streamsep reads up to {_FORMAT}; upgrade"
+            )
+        if content["architecture"] != _ARCHITECTURE:
+            raise CheckpointError(
+                f"architecture {content['architecture']!r:.60}, expected {_ARCHITECTURE!r}"
+            )
+        return CheckpointHeader(
+            config=dict(content["config"]),
+            sources=tuple(str(name) for name in content["sources"]),
+            sample_rate=int(content["sample_rate"]),
+            licence=str(content["licence"]),
+            training=str(content["training"]),
+        )
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise CheckpointError(
+            f"the streamsep header is damaged ({type(error).__name__}: {error})"
+        ) from None

@@ -1,0 +1,66 @@
+"""How files are separated and what is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from streamsep.errors import ConfigError
+from streamsep.files import Encoding
+
+if TYPE_CHECKING:
+    from streamsep.engine import ConsistencyName, OverlapConfig, StreamConfig
+
+__all__ = ["ClipMode", "OtherMethod", "SeparationOptions"]
+
+ClipMode = Literal["rescale", "clamp", "none"]
+OtherMethod = Literal["none", "add", "minus"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeparationOptions:
+    """Everything about a separation but the file, the network and the place of the result.
+
+    Attributes:
+        tiling: None for the network's own segment with 25 % overlap; an `OverlapConfig` for other
+            segments; a `StreamConfig` to separate the file as a live stream would be.
+        shifts: passes with random delays to average; 0 for one pass without delay.
+        consistency: what becomes of the difference between the mixture and the stems' sum.
+        two_stems: write only this stem and its complement; None for all stems.
+        other_method: the complement is the sum of the other stems (`add`), the mixture minus the
+            stem (`minus`), or not written (`none`).
+        encoding: of the written files.
+        clip_mode: what happens to samples beyond full scale: `clamp` cuts them, `rescale` lowers
+            all stems of a track by the same gain, so that their balance and their sum stay;
+            `none` leaves them, which only float32 files can hold. None: `none` for float32, else
+            `clamp`.
+        device: where the network computes.
+        seed: decides the shifts.
+
+    Raises:
+        ConfigError: values that do not fit together.
+    """
+
+    tiling: OverlapConfig | StreamConfig | None = None
+    shifts: int = 0
+    consistency: ConsistencyName = "off"
+    two_stems: str | None = None
+    other_method: OtherMethod = "add"
+    encoding: Encoding = field(default_factory=Encoding)
+    clip_mode: ClipMode | None = None
+    device: str = "cpu"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.clip_mode == "none" and not self.holds_overshoot:
+            raise ConfigError("clip mode 'none' needs float32 wav: integers end at full scale")
+
+    @property
+    def holds_overshoot(self) -> bool:
+        """Whether the files can hold samples beyond full scale."""
+        return self.encoding.container == "wav" and self.encoding.samples == "float32"
+
+    @property
+    def effective_clip_mode(self) -> ClipMode:
+        """The clip mode, with the default filled in."""
+        return self.clip_mode or ("none" if self.holds_overshoot else "clamp")

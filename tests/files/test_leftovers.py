@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from streamsep.files import Encoding, StemWriter, leftovers, remove_leftovers
+from streamsep.files.leftovers import unfinished_path
+
+
+def test_an_unfinished_name_is_hidden_and_in_the_same_folder() -> None:
+    path = unfinished_path(Path("out/vocals.wav"))
+    assert path.parent == Path("out")
+    assert path.name.startswith(f".vocals.{os.getpid()}-")
+    assert path.name.endswith(".part.wav")
+
+
+def test_an_unfinished_name_fits_where_the_finished_one_does() -> None:
+    assert len(os.fsencode(unfinished_path(Path("漢" * 83 + ".flac")).name)) <= 255
+
+
+def test_leftovers_go_and_everything_else_stays(tmp_path: Path) -> None:
+    killed = tmp_path / ".vocals.123-0a1b2c3d.part.flac"
+    own = unfinished_path(tmp_path / "drums.wav")  # as in a container, where process ids recur
+    for path in (killed, own, tmp_path / "vocals.wav", tmp_path / ".vocals.part.wav"):
+        path.touch()
+    assert sorted(remove_leftovers(tmp_path)) == sorted([killed, own])
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".vocals.part.wav", "vocals.wav"]
+
+
+def test_a_living_writer_keeps_its_file(tmp_path: Path) -> None:
+    with StemWriter(tmp_path / "vocals.wav", 44_100, 2, Encoding()):
+        assert remove_leftovers(tmp_path) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["vocals.wav"]
+
+
+def test_a_missing_folder_holds_no_leftovers(tmp_path: Path) -> None:
+    assert remove_leftovers(tmp_path / "nowhere") == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="locks are POSIX here")
+def test_the_file_of_a_killed_process_is_a_leftover(tmp_path: Path) -> None:
+    script = (
+        "import pathlib, runpy, sys, time\n"
+        "leftovers = runpy.run_path(sys.argv[2])\n"  # alone: the package would import torch
+        "stem = pathlib.Path(sys.argv[1]) / 'vocals.wav'\n"
+        "file = leftovers['unfinished_path'](stem).open('xb')\n"
+        "leftovers['mark_unfinished'](file.fileno())\n"
+        "print('ready', flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    command = [sys.executable, "-IS", "-c", script, str(tmp_path), leftovers.__file__]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        assert remove_leftovers(tmp_path) == []
+        process.kill()
+    assert len(remove_leftovers(tmp_path)) == 1
+    assert list(tmp_path.iterdir()) == []
