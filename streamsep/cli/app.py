@@ -13,7 +13,13 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from streamsep.cli import demo, doctor, models, presets, render, separate, train
+from streamsep.cli.demo import demo
+from streamsep.cli.doctor import doctor
+from streamsep.cli.models import models
+from streamsep.cli.presets import presets
+from streamsep.cli.render import render
+from streamsep.cli.separate import separate
+from streamsep.cli.train import train
 from streamsep.errors import StreamSepError
 
 __all__ = ["app", "main"]
@@ -61,13 +67,13 @@ def _log_to_screen() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
 
 
-app.command("separate")(separate.separate)
-app.command("demo")(demo.demo)
-app.command("models")(models.models)
-app.command("presets")(presets.presets)
-app.command("doctor")(doctor.doctor)
-app.command("render")(render.render)
-app.command("train")(train.train)
+app.command("separate")(separate)
+app.command("demo")(demo)
+app.command("models")(models)
+app.command("presets")(presets)
+app.command("doctor")(doctor)
+app.command("render")(render)
+app.command("train")(train)
 
 
 def main() -> None:

@@ -103,7 +103,9 @@ def _from_band(seed: int, seconds: float) -> _Material:
     from streamsep.synthesis import synthesise_song
 
     song = synthesise_song(seed, seconds)
-    stems = {name: torch.from_numpy(stem) for name, stem in song.stems.items()}
+    stems: dict[str, torch.Tensor] = {
+        name: torch.from_numpy(stem) for name, stem in song.stems.items()
+    }
     title = f"{seconds:g} s by the built-in band (--seed {seed})"
     return _Material(title, torch.from_numpy(song.mixture), stems, song.sample_rate)
 
@@ -144,7 +146,10 @@ def _play(live: FixedLatencySeparator, mixture: Tensor) -> tuple[Tensor, list[fl
 
     outputs, times_s = [], []
     blocks = track(
-        mixture.split(BLOCK, dim=-1), "separating", console=Console(stderr=True), transient=True
+        torch.split(mixture, BLOCK, dim=-1),
+        "separating",
+        console=Console(stderr=True),
+        transient=True,
     )
     for block in blocks:
         start = time.perf_counter()
@@ -158,17 +163,16 @@ def _play(live: FixedLatencySeparator, mixture: Tensor) -> tuple[Tensor, list[fl
 def _report_speed(
     times_s: list[float], material: _Material, preset: LatencyPreset, network_rate: int
 ) -> None:
-    rtf = sum(times_s) * material.sample_rate / material.mixture.shape[-1]
+    duration_s = material.mixture.shape[-1] / material.sample_rate
     # Most blocks only fill the segment; those that complete a hop run the network.
-    hops = max(
-        1, round(material.mixture.shape[-1] / material.sample_rate * network_rate / preset.hop)
-    )
+    hops = max(1, round(duration_s * network_rate / preset.hop))
     busy_ms = [1000 * seconds for seconds in sorted(times_s)[-hops:]]
     hop_ms = 1000 * preset.hop / network_rate
     verdict = "keeps up" if busy_ms[-1] < hop_ms else "would fall behind live"
     typer.echo(
-        f"RTF: {rtf:.2f} (a hop lasts {hop_ms:.0f} ms and took {statistics.median(busy_ms):.0f} ms, "
-        f"at worst {busy_ms[-1]:.0f} ms: {verdict} on this machine)"
+        f"RTF: {sum(times_s) / duration_s:.2f} (a hop lasts {hop_ms:.0f} ms and took "
+        f"{statistics.median(busy_ms):.0f} ms, at worst {busy_ms[-1]:.0f} ms: "
+        f"{verdict} on this machine)"
     )
 
 

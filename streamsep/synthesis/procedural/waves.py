@@ -80,7 +80,7 @@ def tables_of(spectra: NDArray[np.complex128]) -> NDArray[np.float32]:
 
 def steady_cycles(frequency: float, length: int, sample_rate: int) -> NDArray[np.float64]:
     """The phase of a steady tone, cycles, float64 [length]."""
-    return np.arange(length) * (frequency / sample_rate)
+    return np.arange(length, dtype=np.float64) * (frequency / sample_rate)
 
 
 def read_tables(
@@ -129,8 +129,7 @@ def low_pass(
     """
     ratio = frequencies / cutoff
     resonant = 1.0 / (1.0 - ratio**2 + 1j * ratio / resonance)
-    response: NDArray[np.complex128] = resonant / (1.0 - ratio**2 + 1.4j * ratio)
-    return response
+    return np.asarray(resonant / (1.0 - ratio**2 + 1.4j * ratio), dtype=np.complex128)
 
 
 def envelope(
