@@ -55,16 +55,10 @@ def _top(
         bool, typer.Option("--verbose", "-v", help="Say more about what happens.")
     ] = False,
 ) -> None:
-    if verbose:
-        _log_to_screen()
-
-
-def _log_to_screen() -> None:
-    from rich.console import Console
-    from rich.logging import RichHandler
-
-    handler = RichHandler(console=Console(stderr=True), show_path=False)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
+    logging.addLevelName(logging.WARNING, "warning")
+    logging.addLevelName(logging.INFO, "info")
+    level = logging.INFO if verbose else logging.WARNING
+    logging.basicConfig(level=level, format="%(levelname)s: %(message)s")
 
 
 app.command("separate")(separate)

@@ -73,16 +73,10 @@ def demo(
     network = load_with_progress(model, device=device, cache_dir=cache_dir, download=True)
     typer.echo(f"song: {material.title}")
     announce_model(network, quiet=False)
-    config = StreamConfig(
-        context=preset.context,
-        hop=preset.hop,
-        look_ahead=preset.look_ahead,
-        crossfade=preset.crossfade,
-    )
     live = FixedLatencySeparator(
         StreamingSeparator(
             network,
-            config,
+            StreamConfig.from_preset(preset),
             sample_rate=material.sample_rate,
             channels=material.mixture.shape[0],
             device=device,

@@ -55,8 +55,6 @@ def load_with_progress(
 
 
 def announce_model(model: LoadedModel, *, quiet: bool) -> None:
-    """Say which network it is, and on the error stream if it is not the one that was wanted."""
-    if model.warning is not None:
-        typer.echo(f"warning: {model.warning}", err=True)
+    """Say which network it is. If it is not the one that was wanted, the registry has warned."""
     if not quiet:
         typer.echo(f"model: {model.name} (licence: {model.licence})")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -81,7 +82,9 @@ def separate(
     ] = "auto",
     shifts: Annotated[
         int,
-        typer.Option(min=0, help="Average this many passes with random delays: better, slower."),
+        typer.Option(
+            min=0, max=100, help="Average this many passes with random delays: better, slower."
+        ),
     ] = 0,
     overlap: Annotated[
         float | None, typer.Option(min=0.0, max=0.99, help="Overlap of segments. [default: 0.25]")
@@ -89,8 +92,9 @@ def separate(
     segment: Annotated[
         float | None,
         typer.Option(
+            max=600.0,
             help="Seconds the network sees at once, rounded to its grid; less takes less memory. "
-            "[default: the model's]"
+            "[default: the model's]",
         ),
     ] = None,
     latency_preset: Annotated[
@@ -175,13 +179,10 @@ def separate(
     found, errors = expand(tracks, exclude=out)
     if not found:
         raise errors[0] if errors else ConfigError("no audio files were found")
-    preset = _live_tiling(latency_preset)
-    layout = OutputLayout(out, name, filename)
-    model = load_with_progress(name, device=device, cache_dir=cache_dir, download=download)
-    layout = OutputLayout(out, model.name, filename)
-    announce_model(model, quiet=as_json)
+    # All that can be wrong without the network is looked at before one is fetched.
+    OutputLayout(out, name, filename)
     options = SeparationOptions(
-        tiling=preset or _file_tiling(model, segment, overlap),
+        tiling=_live_tiling(latency_preset),
         shifts=shifts,
         consistency=consistency.value,
         two_stems=two_stems,
@@ -191,6 +192,14 @@ def separate(
         device=device,
         seed=seed,
     )
+    model = load_with_progress(name, device=device, cache_dir=cache_dir, download=download)
+    layout = OutputLayout(out, model.name, filename)
+    if any(track.resolve() == out.resolve() for track in tracks):
+        # The output folder is what shall be separated (`.` into `.`): only leave out its stems.
+        found, errors = expand(tracks, exclude=layout.folder)
+    if options.tiling is None:
+        options = replace(options, tiling=_file_tiling(model, segment, overlap))
+    announce_model(model, quiet=as_json)
     with TrackProgress(quiet=as_json) as observer:
         for error in errors:
             observer.say_error(str(error))
@@ -232,13 +241,7 @@ def _live_tiling(name: str | None) -> StreamConfig | None:
     from streamsep.config import load_preset
     from streamsep.engine import StreamConfig
 
-    preset = load_preset(name)
-    return StreamConfig(
-        context=preset.context,
-        hop=preset.hop,
-        look_ahead=preset.look_ahead,
-        crossfade=preset.crossfade,
-    )
+    return StreamConfig.from_preset(load_preset(name))
 
 
 def _file_tiling(

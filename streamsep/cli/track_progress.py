@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
@@ -19,22 +19,28 @@ __all__ = ["TrackProgress"]
 class TrackProgress:
     """A `BatchObserver` with a bar per running track; results go to standard output.
 
+    Bars are for people: where the error stream is no terminal there are none.
+
     Args:
         quiet: show neither bars nor results, only errors.
     """
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
-        self._errors = Console(stderr=True, soft_wrap=True, highlight=False)
-        self._results = Console(soft_wrap=True, highlight=False)
+        # Names of files are text, not markup: "[red] :heart:.wav" stays as it is.
+        self._errors = _plain_console(stderr=True)
+        self._results = _plain_console(stderr=False)
+        if self._errors.is_terminal and self._results.is_terminal:
+            # Both are the same screen: only the console that draws the bars can print above them.
+            self._results = self._errors
         self._bars = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f} %"),
             TimeRemainingColumn(),
             console=self._errors,
             transient=True,
-            disable=quiet,
+            disable=quiet or not self._errors.is_terminal,
         )
         self._tasks: dict[int, TaskID] = {}
 
@@ -47,11 +53,11 @@ class TrackProgress:
 
     def started(self, index: int, source: Path) -> None:
         """Add a bar."""
-        self._tasks[index] = self._bars.add_task(escape(source.name), total=None)
+        self._tasks[index] = self._bars.add_task(source.name, total=None)
 
-    def advanced(self, index: int, frames: int, total: int | None) -> None:
+    def advanced(self, index: int, done: int, total: int | None) -> None:
         """Move a bar."""
-        self._bars.update(self._tasks[index], completed=frames, total=total)
+        self._bars.update(self._tasks[index], completed=done, total=total)
 
     def ended(self, index: int, outcome: TrackOutcome) -> None:
         """Take a bar away and print what came of the track."""
@@ -60,12 +66,21 @@ class TrackProgress:
         if outcome.error is not None:
             self.say_error(str(outcome.error))
         elif not self._quiet:
-            self._bars.console.file.flush()
-            self._results.print(escape(_summary(outcome)))
+            self._results.print(_printable(_summary(outcome)))
 
     def say_error(self, message: str) -> None:
         """Print one line on the error stream."""
-        self._bars.console.print(escape(f"streamsep: {' '.join(message.split())}"))
+        self._errors.print(_printable(f"streamsep: {' '.join(message.split())}"))
+
+
+def _plain_console(*, stderr: bool) -> Console:
+    return Console(stderr=stderr, soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+
+def _printable(text: str) -> str:
+    """The text with what the screen's encoding lacks written as escapes."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _summary(outcome: TrackOutcome) -> str:

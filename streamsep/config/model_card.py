@@ -52,7 +52,7 @@ class ModelCard(Document):
             length the server announced, and every tensor in it passes the checksums inside the
             file and has the right name and shape.
         segment: samples that the network is given at once when it separates files, a multiple
-            of 2048.
+            of 4 x 2048, so that a quarter of overlap leaves the hop on the network's grid.
         licence: terms of the weights, as far as they are known.
         training: what the network was trained on.
         quality: published measurement, or None.
@@ -73,7 +73,7 @@ class ModelCard(Document):
     size_bytes: int | None = Field(default=None, gt=0)
     size_exact: bool = True
     sha256: str | None = Field(default=None, pattern=r"^([0-9a-f]{8}|[0-9a-f]{64})$")
-    segment: int = Field(gt=0, multiple_of=2048)
+    segment: int = Field(gt=0, multiple_of=8192)
     licence: str
     training: str
     quality: Quality | None = None

@@ -33,11 +33,15 @@ so estimates that agree pass unchanged.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from streamsep.errors import ConfigError
+
+if TYPE_CHECKING:
+    from streamsep.config import LatencyPreset
 
 __all__ = ["LEAST_WEIGHT", "OverlapConfig", "StreamConfig", "Tiling"]
 
@@ -100,6 +104,16 @@ class StreamConfig:
                 f"crossfade must be from 0 to the smaller of hop ({self.hop}) and look_ahead "
                 f"({self.look_ahead}), got {self.crossfade}"
             )
+
+    @classmethod
+    def from_preset(cls, preset: LatencyPreset) -> StreamConfig:
+        """The tiling of a latency preset, as `streamsep.load_preset` gives it."""
+        return cls(
+            context=preset.context,
+            hop=preset.hop,
+            look_ahead=preset.look_ahead,
+            crossfade=preset.crossfade,
+        )
 
     @property
     def segment(self) -> int:

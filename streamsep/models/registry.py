@@ -43,7 +43,7 @@ AUTO = "auto"
 """The name that stands for the best network at hand."""
 
 _STARTER = "starter"
-_DEFAULT_SEGMENT = 215 * 2048  # 10 s at 44.1 kHz
+_DEFAULT_SEGMENT = 216 * 2048  # 10 s at 44.1 kHz
 _PACKAGED = Path(__file__).with_name("weights")
 
 
@@ -53,7 +53,7 @@ class LoadedModel:
 
     Attributes:
         separator: the network on its device, in evaluation mode, without gradients.
-        name: its name in the registry, or the name of the file.
+        name: its name in the registry, or the name of the file without its extension.
         path: the file it was loaded from.
         licence: terms of the weights.
         segment: samples to give it at once when separating files, a multiple of its stride.

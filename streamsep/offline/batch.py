@@ -5,21 +5,24 @@ from __future__ import annotations
 import threading
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import torch
 
 from streamsep.errors import ConfigError, StreamSepError
+from streamsep.files import remove_leftovers
 from streamsep.offline.layout import OutputLayout, track_names
-from streamsep.offline.separate import SeparatedTrack, all_stems_exist, separate_track
+from streamsep.offline.separate import SeparatedTrack, separate_track, stem_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from streamsep.files import FoundAudio
     from streamsep.models import LoadedModel
     from streamsep.offline.options import SeparationOptions
+    from streamsep.offline.separate import StemPath
 
 __all__ = ["BatchObserver", "TrackOutcome", "separate_batch"]
 
@@ -45,7 +48,7 @@ class BatchObserver(Protocol):
     def started(self, index: int, source: Path) -> None:
         """Track number `index` has begun."""
 
-    def advanced(self, index: int, frames: int, total: int | None) -> None:
+    def advanced(self, index: int, done: int, total: int | None) -> None:
         """So many samples of the track are done, of so many in all if that is known."""
 
     def ended(self, index: int, outcome: TrackOutcome) -> None:
@@ -76,25 +79,26 @@ def separate_batch(
         options: how, and what to write.
         layout: where the stems go.
         jobs: tracks separated at the same time, at least 1.
-        skip_existing: leave out tracks whose stems are all there already.
+        skip_existing: leave out tracks whose stems are all there already; such stems are whole.
         observer: is told how it is getting on.
 
     Returns:
         One outcome per file, in the order of the files.
 
     Raises:
-        ConfigError: jobs is less than 1.
+        ConfigError: jobs is less than 1, the network has no such stem, or the layout would give
+            stems of different tracks the same name. Nothing has been done then.
         KeyboardInterrupt: Ctrl-C; the tracks that were under way leave nothing behind.
     """
     if jobs < 1:
         raise ConfigError(f"jobs must be at least 1, got {jobs}")
-    batch = _Batch(model, options, layout, observer, skip_existing=skip_existing)
+    batch = _Batch(found, model, options, layout, observer, skip_existing=skip_existing)
     threads = torch.get_num_threads()
     torch.set_num_threads(max(1, threads // min(jobs, max(1, len(found)))))
     try:
         with ThreadPoolExecutor(jobs, "separate") as pool:
             try:
-                return list(batch.run(pool, found))
+                return batch.run(pool)
             except BaseException:
                 batch.cancelled.set()
                 pool.shutdown(wait=True, cancel_futures=True)
@@ -108,6 +112,7 @@ class _Batch:
 
     def __init__(
         self,
+        found: Sequence[FoundAudio],
         model: LoadedModel,
         options: SeparationOptions,
         layout: OutputLayout,
@@ -116,16 +121,20 @@ class _Batch:
         skip_existing: bool,
     ) -> None:
         self.cancelled = threading.Event()
+        self._tracks = [
+            (audio.path, partial(layout.stem_path, track, audio.path))
+            for audio, track in zip(found, track_names(found), strict=True)
+        ]
         self._model = model
         self._options = options
-        self._layout = layout
         self._observer = observer
         self._skip_existing = skip_existing
+        self._check_names()
 
-    def run(self, pool: ThreadPoolExecutor, found: Sequence[FoundAudio]) -> Iterator[TrackOutcome]:
+    def run(self, pool: ThreadPoolExecutor) -> list[TrackOutcome]:
         futures = [
-            pool.submit(self._separate, index, audio, track)
-            for index, (audio, track) in enumerate(zip(found, track_names(found), strict=True))
+            pool.submit(self._separate, index, source, stem_path)
+            for index, (source, stem_path) in enumerate(self._tracks)
         ]
         # Waiting in slices keeps the main thread open for Ctrl-C on every platform; a bug in one
         # worker ends the batch at once rather than when its turn comes.
@@ -134,30 +143,44 @@ class _Batch:
             done, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
             for future in done:
                 future.result()
-        return (future.result() for future in futures)
+        return [future.result() for future in futures]
 
-    def _separate(self, index: int, audio: FoundAudio, track: Path) -> TrackOutcome:
-        def stem_path(stem: str, ext: str) -> Path:
-            return self._layout.stem_path(track, audio.path, stem, ext)
+    def _check_names(self) -> None:
+        owners: dict[Path, Path] = {}
+        for source, stem_path in self._tracks:
+            for path in stem_paths(self._model, self._options, stem_path).values():
+                if owners.setdefault(path, source) != source:
+                    raise ConfigError(
+                        f"stems of '{owners[path]}' and of '{source}' would both be '{path}'; add "
+                        "{track} and {trackext} to the filename template"
+                    )
 
-        def on_progress(frames: int, total: int | None) -> None:
+    def _separate(self, index: int, source: Path, stem_path: StemPath) -> TrackOutcome:
+        def on_progress(done: int, total: int | None) -> None:
             if self.cancelled.is_set():
                 raise _Cancelled
-            self._tell(lambda observer: observer.advanced(index, frames, total))
+            self._tell(lambda observer: observer.advanced(index, done, total))
 
-        self._tell(lambda observer: observer.started(index, audio.path))
+        self._tell(lambda observer: observer.started(index, source))
         try:
-            if self._skip_existing and all_stems_exist(self._model, self._options, stem_path):
-                result = None
-            else:
-                result = separate_track(
-                    audio.path, self._model, self._options, stem_path, on_progress
-                )
-            outcome = TrackOutcome(audio.path, result=result)
+            result = None
+            if not (self._skip_existing and self._is_done(stem_path)):
+                result = separate_track(source, self._model, self._options, stem_path, on_progress)
+            outcome = TrackOutcome(source, result=result)
         except StreamSepError as error:
-            outcome = TrackOutcome(audio.path, error=error)
+            outcome = TrackOutcome(source, error=error)
         self._tell(lambda observer: observer.ended(index, outcome))
         return outcome
+
+    def _is_done(self, stem_path: StemPath) -> bool:
+        """Whether every stem is there. What is there is whole; what a killed run left goes."""
+        paths = stem_paths(self._model, self._options, stem_path).values()
+        for folder in {path.parent for path in paths}:
+            remove_leftovers(folder)
+        try:
+            return all(path.is_file() for path in paths)
+        except OSError:  # a name that the file system refuses: let the writer say so
+            return False
 
     def _tell(self, what: Callable[[BatchObserver], None]) -> None:
         if self._observer is not None:

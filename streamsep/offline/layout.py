@@ -40,7 +40,7 @@ class OutputLayout:
     def __post_init__(self) -> None:
         try:
             names = {self._fill("track", "wav", stem, "wav") for stem in ("drums", "bass")}
-        except (KeyError, IndexError, ValueError, AttributeError) as error:
+        except (LookupError, ValueError, AttributeError, TypeError) as error:
             raise ConfigError(
                 f"filename template {self.template!r} cannot be filled in ({error}); "
                 "use {track}, {trackext}, {stem} and {ext}"
@@ -77,14 +77,21 @@ def track_names(found: Sequence[FoundAudio]) -> list[Path]:
     Files that would share a name (`song.wav` beside `song.flac`) keep their extension; whole
     doubles from different arguments get a number.
     """
-    plain = [audio.relative.with_suffix("") for audio in found]
+    plain = [_without_extension(audio.relative) for audio in found]
     shared = {name for name, count in Counter(plain).items() if count > 1}
     wanted = [
         audio.relative if name in shared else name for audio, name in zip(found, plain, strict=True)
     ]
-    seen: Counter[Path] = Counter()
-    names = []
+    taken: dict[Path, None] = {}
     for name in wanted:
-        seen[name] += 1
-        names.append(name if seen[name] == 1 else name.with_name(f"{name.name}-{seen[name]}"))
-    return names
+        unique, number = name, 1
+        while unique in taken:
+            number += 1
+            unique = name.with_name(f"{name.name}-{number}")
+        taken[unique] = None
+    return list(taken)
+
+
+def _without_extension(path: Path) -> Path:
+    # `...wav` without its extension would be `..`, the folder above.
+    return path.with_suffix("") if path.stem.strip(".") else path

@@ -8,6 +8,7 @@ that is run through a live preset gets no such pass, for no live stream could.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from streamsep._version import __version__
+from streamsep.audio.sanitize import replace_non_finite
 from streamsep.engine import (
     NormalisedSeparator,
     OverlapConfig,
@@ -32,14 +34,17 @@ from streamsep.offline.sinks import DirectSink, RescalingSink, StemSink
 from streamsep.offline.statistics import measure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from torch import Tensor
 
     from streamsep.files import AudioReader
     from streamsep.models import LoadedModel
 
-__all__ = ["SeparatedTrack", "all_stems_exist", "separate_file", "separate_track"]
+    Progress = Callable[[int, int | None], None]
+    StemPath = Callable[[str, str], Path]
+
+__all__ = ["SeparatedTrack", "separate_file", "separate_track", "stem_paths"]
 
 BLOCK = 1 << 16
 """Samples per block that is read; the stems do not depend on it."""
@@ -80,10 +85,10 @@ class SeparatedTrack:
 
 def separate_file(
     source: str | Path,
-    model: LoadedModel | str = "auto",
+    model: LoadedModel | str | Path = "auto",
     out: str | Path = "separated",
     options: SeparationOptions | None = None,
-    on_progress: Callable[[int, int | None], None] | None = None,
+    on_progress: Progress | None = None,
 ) -> SeparatedTrack:
     """Separate one file into `<out>/<model>/<track>/<stem>.<ext>`.
 
@@ -98,14 +103,11 @@ def separate_file(
         StreamSepError: the file, the network, the options or the folder cannot be used.
     """
     options = options or SeparationOptions()
-    if isinstance(model, str):
+    if isinstance(model, str | Path):
         model = load_model(model, device=options.device)
     source = Path(source)
     layout = OutputLayout(Path(out), model.name)
-
-    def stem_path(stem: str, ext: str) -> Path:
-        return layout.stem_path(Path(source.stem), source, stem, ext)
-
+    stem_path = partial(layout.stem_path, Path(source.stem), source)
     return separate_track(source, model, options, stem_path, on_progress)
 
 
@@ -113,8 +115,8 @@ def separate_track(
     source: Path,
     model: LoadedModel,
     options: SeparationOptions,
-    stem_path: Callable[[str, str], Path],
-    on_progress: Callable[[int, int | None], None] | None = None,
+    stem_path: StemPath,
+    on_progress: Progress | None = None,
 ) -> SeparatedTrack:
     """Separate a file into stem files, which appear only when all are whole.
 
@@ -123,7 +125,8 @@ def separate_track(
         model: the network.
         options: how, and what to write.
         stem_path: gives the file of a stem from its name and the extension.
-        on_progress: called now and then with the samples done and, if known, the samples in all.
+        on_progress: called after every block with the samples done and, if known, the samples in
+            all; what it raises ends the separation and leaves nothing behind.
 
     Raises:
         InputError: the file cannot be read.
@@ -131,24 +134,17 @@ def separate_track(
         ConfigError: the options do not fit the network or the file.
     """
     started = time.perf_counter()
-    selection = StemSelection(model.sources, options.two_stems, options.other_method)
+    progress = on_progress or _ignore
+    paths = stem_paths(model, options, stem_path)
     with open_audio(source) as reader:
         options.encoding.check(reader.sample_rate, reader.channels)
-        stream = _open_stream(reader, model, options)
-        paths = {name: stem_path(name, options.encoding.extension) for name in selection.names}
+        _check_source_survives(source, paths)
+        stream = _open_stream(reader, model, options, progress)
         for folder in {path.parent for path in paths.values()}:
             remove_leftovers(folder)
+        selection = StemSelection(model.sources, options.two_stems, options.other_method)
         with _open_sink(paths, reader, model, options, source) as sink:
-            frames, replaced = 0, 0
-            for block in reader.blocks(BLOCK):
-                frames += block.shape[-1]
-                selection.take_mix(block)
-                stems = _guarded(partial(stream.push, block))
-                sink.write(selection(stems))
-                if on_progress is not None:
-                    on_progress(frames, reader.frames)
-            replaced = stream.replaced_samples
-            sink.write(selection(_guarded(stream.flush)))
+            frames, replaced = _stream_through(reader, stream, selection, sink, progress)
             sink.commit()
         live = options.tiling is not None and not isinstance(options.tiling, OverlapConfig)
         return SeparatedTrack(
@@ -164,23 +160,76 @@ def separate_track(
         )
 
 
-def all_stems_exist(
-    model: LoadedModel, options: SeparationOptions, stem_path: Callable[[str, str], Path]
-) -> bool:
-    """Whether every file that `separate_track` would write is there. What is there is whole."""
-    selection = StemSelection(model.sources, options.two_stems, options.other_method)
-    extension = options.encoding.extension
-    return all(stem_path(name, extension).is_file() for name in selection.names)
+def stem_paths(
+    model: LoadedModel, options: SeparationOptions, stem_path: StemPath
+) -> dict[str, Path]:
+    """The files that `separate_track` would write, by the names of the stems.
+
+    Raises:
+        ConfigError: the network has no such stem, or two stems would be the same file.
+    """
+    names = StemSelection(model.sources, options.two_stems, options.other_method).names
+    paths = {name: stem_path(name, options.encoding.extension) for name in names}
+    if len(set(paths.values())) < len(paths):
+        raise ConfigError(
+            f"the filename template gives several of {', '.join(names)} the same name; add {{stem}}"
+        )
+    return paths
+
+
+def _ignore(done: int, total: int | None) -> None:
+    """Nobody wants to know how far it is."""
+
+
+def _check_source_survives(source: Path, paths: dict[str, Path]) -> None:
+    for path in paths.values():
+        # What cannot be looked at cannot be written either, and the writer says so better.
+        with suppress(OSError):
+            if path.samefile(source):
+                raise ConfigError(
+                    f"'{source}' would be overwritten by its own stem; choose another output "
+                    "folder or filename template"
+                )
+
+
+def _stream_through(
+    reader: AudioReader,
+    stream: StreamingSeparator,
+    selection: StemSelection,
+    sink: StemSink,
+    progress: Progress,
+) -> tuple[int, int]:
+    """Separate the whole track; return its samples, and how many of them were not finite."""
+    read, written, replaced = 0, 0, 0
+    for block in reader.blocks(BLOCK):
+        clean, bad = replace_non_finite(block)
+        read += clean.shape[-1]
+        replaced += bad
+        selection.take_mix(clean)
+        stems = _guarded(partial(stream.push, clean))
+        sink.write(selection(stems))
+        written += stems.shape[-1]
+        progress(written, reader.frames)
+    sink.write(selection(_guarded(stream.flush)))
+    # Also the last chance to stop before the files get their names.
+    progress(read, read)
+    return read, replaced
 
 
 def _open_stream(
-    reader: AudioReader, model: LoadedModel, options: SeparationOptions
+    reader: AudioReader, model: LoadedModel, options: SeparationOptions, progress: Progress
 ) -> StreamingSeparator:
     """The stream that the track goes through, after the first pass if there is to be one."""
+
+    def first_pass() -> Iterator[Tensor]:
+        for block in reader.blocks(BLOCK):
+            progress(0, reader.frames)
+            yield block
+
     separator: Separator = model
     tiling = options.tiling or OverlapConfig(segment=model.segment)
     if isinstance(tiling, OverlapConfig):
-        statistics = measure(reader.blocks(BLOCK))
+        statistics = measure(first_pass())
         separator = NormalisedSeparator(separator, statistics.mean, statistics.deviation)
     return StreamingSeparator(
         separator,
@@ -212,7 +261,7 @@ def _open_sink(
                     options.encoding,
                     frames=reader.frames,
                     metadata={
-                        "title": f"{source.stem} ({name})",
+                        "title": f"{_as_text(source.stem)} ({name})",
                         "comment": f"separated by streamsep {__version__} with {model.name}",
                     },
                 )
@@ -224,6 +273,11 @@ def _open_sink(
     if options.effective_clip_mode == "rescale":
         return RescalingSink(writers, writers[0].path.parent)
     return DirectSink(writers)
+
+
+def _as_text(name: str) -> str:
+    """A file's name, with what is not text in it replaced."""
+    return name.encode("utf-8", "replace").decode()
 
 
 def _guarded(work: Callable[[], Tensor]) -> Tensor:

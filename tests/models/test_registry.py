@@ -153,7 +153,7 @@ def test_a_damaged_file_is_an_error_and_not_a_reason_to_take_another(places, wei
 
 def test_a_file_of_ones_own_keeps_its_licence(places, weights):
     model = load_model(weights, **places)
-    assert (model.name, model.licence, model.card) == ("tiny.safetensors", "CC0", None)
+    assert (model.name, model.licence, model.card) == ("tiny", "CC0", None)
     assert load_model(str(weights), **places).path == weights
 
 

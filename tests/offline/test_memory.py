@@ -1,0 +1,63 @@
+"""Memory does not grow with the length of a track.
+
+The long run, 4 hours against 2 minutes in processes of their own, is a benchmark:
+`benchmarks/long_file_memory.py`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+import torch
+from fakes import Gains
+
+from offline.material import fake_model, noise
+from streamsep import StreamConfig
+from streamsep.files import Encoding, StemWriter
+from streamsep.offline import SeparationOptions, separate_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RATE = 8_000
+MINUTES = 30
+ALLOWED = 20 * 2**20
+"""Bytes; one stem of the track, as float32, would be 58 MB."""
+
+
+@pytest.fixture(scope="module")
+def long_song(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("long") / "song.wav"
+    minute = noise(1, 60 * RATE)
+    with StemWriter(path, RATE, 1, Encoding()) as writer:
+        for _ in range(MINUTES):
+            writer.write(minute)
+    return path
+
+
+OPTIONS = {
+    "file": {},
+    "live": {"tiling": StreamConfig(context=4096, hop=2048, look_ahead=2048, crossfade=1024)},
+    "consistent": {"consistency": "energy"},
+    "shifted": {"shifts": 2},
+    "complement": {"two_stems": "drums", "other_method": "minus"},
+    "rescaled": {"clip_mode": "rescale"},
+}
+
+
+@pytest.mark.parametrize("kind", OPTIONS)
+def test_memory_does_not_grow_with_the_track(kind: str, long_song: Path, tmp_path: Path) -> None:
+    model = fake_model(Gains(sample_rate=RATE, channels=1), segment=8_192)
+    process = psutil.Process()
+    resident: list[int] = []
+
+    def look(done: int, total: int | None) -> None:
+        if done:
+            resident.append(process.memory_info().rss)
+
+    separate_file(long_song, model, tmp_path, SeparationOptions(**OPTIONS[kind]), look)
+    after_three_minutes = max(resident[: len(resident) // 10])
+    assert max(resident) - after_three_minutes < ALLOWED
+    assert torch.get_num_threads() == 1, "the budget is for one thread"
