@@ -131,7 +131,7 @@ def test_what_is_no_song_is_one_line_and_leaves_nothing(make: object, tmp_path: 
     make(song)
     for tiling in (None, LIVE):
         options = SeparationOptions(tiling=tiling)
-        with pytest.raises(InputError, match="song.wav") as raised:
+        with pytest.raises(InputError, match=r"song\.wav") as raised:
             separate_file(song, fake_model(), tmp_path / "out", options)
         assert len(str(raised.value).splitlines()) == 1
         assert listing(tmp_path / "out") == []

@@ -13,8 +13,17 @@ from networks import demucs_twin
 from streams import one_push
 from support import require
 
-from offline.material import GAINS, STEMS, fake_model, listing, noise, read, stems_of, tiny_model
-from offline.material import write
+from offline.material import (
+    GAINS,
+    STEMS,
+    fake_model,
+    listing,
+    noise,
+    read,
+    stems_of,
+    tiny_model,
+    write,
+)
 from streamsep import StreamConfig, StreamingSeparator
 from streamsep.engine import OverlapConfig
 from streamsep.errors import ConfigError
