@@ -4,12 +4,40 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from streamsep.cli.screen import CacheDir
+from streamsep.cli.separate_options import (
+    ClipModeChoice,
+    Consistency,
+    ConsistencyChoice,
+    Device,
+    Download,
+    Filename,
+    Flac,
+    Float32,
+    Int24,
+    Jobs,
+    JsonLines,
+    LatencyPresetName,
+    ListModels,
+    ModelName,
+    Mp3,
+    Mp3Bitrate,
+    OtherMethod,
+    OtherMethodChoice,
+    OutFolder,
+    Overlap,
+    Seed,
+    Segment,
+    Shifts,
+    SkipExisting,
+    Tracks,
+    TwoStems,
+)
 from streamsep.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -23,135 +51,32 @@ __all__ = ["separate"]
 SOME_FAILED = 1
 
 
-class Consistency(StrEnum):
-    """Values of --consistency."""
-
-    OFF = "off"
-    OTHER = "other"
-    ENERGY = "energy"
-
-
-class OtherMethod(StrEnum):
-    """Values of --other-method."""
-
-    NONE = "none"
-    ADD = "add"
-    MINUS = "minus"
-
-
-class ClipMode(StrEnum):
-    """Values of --clip-mode."""
-
-    RESCALE = "rescale"
-    CLAMP = "clamp"
-    NONE = "none"
-
-
 def separate(
-    tracks: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            metavar="FILE|DIR...",
-            help="Audio files, and folders that are searched for them. Any format libsndfile "
-            "reads, and ffmpeg's where ffmpeg is installed; any sample rate from 1 Hz to 384 kHz. "
-            "Stems keep the file's rate and channels: mono comes back mono, and more than two "
-            "channels are separated in pairs (1-2, 3-4, ...), a last odd one by itself.",
-        ),
-    ] = None,
-    name: Annotated[
-        str,
-        typer.Option(
-            "-n",
-            "--model",
-            "--name",
-            help="The network: a name from 'streamsep models', a file of weights, or auto: the "
-            "best official one on this machine, else downloaded, else the built-in starter.",
-        ),
-    ] = "auto",
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the stems.")] = Path(
-        "separated"
-    ),
-    filename: Annotated[
-        str,
-        typer.Option(
-            help="Path of a stem below OUT/MODEL; may use {track}, {trackext}, {stem}, {ext}."
-        ),
-    ] = "{track}/{stem}.{ext}",
-    device: Annotated[
-        str, typer.Option("-d", "--device", help="cpu, cuda, cuda:1, mps; auto: the fastest here.")
-    ] = "auto",
-    shifts: Annotated[
-        int,
-        typer.Option(
-            min=0, max=100, help="Average this many passes with random delays: better, slower."
-        ),
-    ] = 0,
-    overlap: Annotated[
-        float | None, typer.Option(min=0.0, max=0.99, help="Overlap of segments. [default: 0.25]")
-    ] = None,
-    segment: Annotated[
-        float | None,
-        typer.Option(
-            max=600.0,
-            help="Seconds the network sees at once, rounded to its grid; less takes less memory. "
-            "[default: the model's]",
-        ),
-    ] = None,
-    latency_preset: Annotated[
-        str | None,
-        typer.Option(
-            help="Separate as the live engine would: a name from 'streamsep presets' or a file."
-        ),
-    ] = None,
-    consistency: Annotated[
-        Consistency,
-        typer.Option(
-            help="Make the stems sum to the mix: 'other' gives what is missing to that stem, "
-            "'energy' shares it among all."
-        ),
-    ] = Consistency.OFF,
-    two_stems: Annotated[
-        str | None, typer.Option(metavar="STEM", help="Write only STEM and no_STEM.")
-    ] = None,
-    other_method: Annotated[
-        OtherMethod,
-        typer.Option(
-            help="With --two-stems: no_STEM is the sum of the other stems (add), the mix minus "
-            "STEM (minus), or not written (none)."
-        ),
-    ] = OtherMethod.ADD,
-    int24: Annotated[bool, typer.Option("--int24", help="24-bit instead of 16-bit.")] = False,
-    float32: Annotated[bool, typer.Option("--float32", help="32-bit float wav.")] = False,
-    clip_mode: Annotated[
-        ClipMode | None,
-        typer.Option(
-            help="Samples beyond full scale: clamp them, rescale all stems of the track by one "
-            "gain, or none (float32 only). [default: clamp; none for --float32]"
-        ),
-    ] = None,
-    flac: Annotated[bool, typer.Option("--flac", help="Write flac.")] = False,
-    mp3: Annotated[bool, typer.Option("--mp3", help="Write mp3.")] = False,
-    mp3_bitrate: Annotated[int, typer.Option(help="kbit/s of mp3.")] = 320,
-    jobs: Annotated[
-        int, typer.Option("-j", "--jobs", min=1, help="Tracks separated at the same time.")
-    ] = 1,
-    skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="Leave out tracks whose stems are all there.")
-    ] = False,
-    seed: Annotated[int, typer.Option(help="Decides the random delays of --shifts.")] = 0,
-    download: Annotated[
-        bool, typer.Option(help="Whether a network that is not here may be downloaded.")
-    ] = True,
-    cache_dir: Annotated[
-        Path | None,
-        typer.Option(envvar="STREAMSEP_CACHE_DIR", help="Folder of downloaded networks."),
-    ] = None,
-    list_models: Annotated[
-        bool, typer.Option("--list-models", help="List the networks and stop.")
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object per track instead of text.")
-    ] = False,
+    tracks: Tracks = None,
+    name: ModelName = "auto",
+    out: OutFolder = Path("separated"),
+    filename: Filename = "{track}/{stem}.{ext}",
+    device: Device = "auto",
+    shifts: Shifts = 0,
+    overlap: Overlap = None,
+    segment: Segment = None,
+    latency_preset: LatencyPresetName = None,
+    consistency: ConsistencyChoice = Consistency.OFF,
+    two_stems: TwoStems = None,
+    other_method: OtherMethodChoice = OtherMethod.ADD,
+    int24: Int24 = False,
+    float32: Float32 = False,
+    clip_mode: ClipModeChoice = None,
+    flac: Flac = False,
+    mp3: Mp3 = False,
+    mp3_bitrate: Mp3Bitrate = 320,
+    jobs: Jobs = 1,
+    skip_existing: SkipExisting = False,
+    seed: Seed = 0,
+    download: Download = True,
+    cache_dir: CacheDir = None,
+    list_models: ListModels = False,
+    as_json: JsonLines = False,
 ) -> int:
     """Separate files into OUT/MODEL/TRACK/{drums,bass,other,vocals}.wav.
 

@@ -65,6 +65,7 @@ class TrainingConfig(Document):
         betas: Adam's betas.
         warmup_steps: steps of linear warm-up.
         decay_starts: share of the run after which the rate falls along a cosine to zero.
+        mixture_weight: weight of the loss on the estimates' sum; 0 for none.
         gradient_clip: largest norm of the gradient.
         ema_decay: decay per step of the averaged weights, which are the ones kept.
         precision: arithmetic of the forward pass.
@@ -83,6 +84,7 @@ class TrainingConfig(Document):
     betas: Pair = (0.9, 0.999)
     warmup_steps: PositiveInt = 60
     decay_starts: float = Field(default=0.5, ge=0.0, lt=1.0)
+    mixture_weight: float = Field(default=0.0, ge=0.0)
     gradient_clip: PositiveFloat = 5.0
     ema_decay: float = Field(default=0.999, ge=0.0, lt=1.0)
     precision: Literal["float32", "bfloat16"] = "bfloat16"

@@ -31,7 +31,15 @@ if TYPE_CHECKING:
 
     from streamsep.config.training import TrainingConfig
 
-__all__ = ["Progress", "Team", "TrainingRun", "join_team", "learning_rate_at", "waveform_loss"]
+__all__ = [
+    "Progress",
+    "Team",
+    "TrainingRun",
+    "join_team",
+    "learning_rate_at",
+    "mixture_loss",
+    "waveform_loss",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +82,21 @@ def waveform_loss(estimate: Tensor, stems: Tensor, deviation: Tensor) -> Tensor:
     Source: "Hybrid Spectrogram and Waveform Source Separation", section "Training".
     """
     return ((estimate - stems) / deviation).abs().mean()
+
+
+def mixture_loss(estimate: Tensor, mix: Tensor, deviation: Tensor) -> Tensor:
+    """Mean absolute difference of the estimates' sum and the mixture, relative to its deviation.
+
+    Where a network is unsure, L1 on each stem favours the median, which is softer than the mean:
+    estimates come out too quiet and do not add up. Means do add up, and they are what a squared
+    error, such as that of the nSDR, rewards; this term pulls towards them.
+
+    Args:
+        estimate: [B, S, C, T].
+        mix: [B, C, T].
+        deviation: of the mixtures, [B, 1, 1].
+    """
+    return ((estimate.sum(dim=1) - mix) / deviation).abs().mean()
 
 
 def learning_rate_at(step: int, config: TrainingConfig) -> float:
@@ -163,7 +186,10 @@ class TrainingRun:
         half = self.config.precision == "bfloat16"
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=half):
             estimate = model(mix / deviation)
-        loss = waveform_loss(estimate * deviation[:, None], stems, deviation[:, None])
+        estimate = estimate * deviation[:, None]
+        loss = waveform_loss(estimate, stems, deviation[:, None])
+        if self.config.mixture_weight:
+            loss = loss + self.config.mixture_weight * mixture_loss(estimate, mix, deviation)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate_at(self.step, self.config)
         self.optimizer.zero_grad()
