@@ -191,22 +191,19 @@ def _report_quality(material: _Material, estimates: dict[str, Tensor]) -> None:
 def _write(
     out: Path, material: _Material, estimates: dict[str, Tensor], network: LoadedModel
 ) -> None:
-    from streamsep.errors import OutputError
     from streamsep.evaluation.picture import save_spectrograms
     from streamsep.files import Encoding, StemWriter
 
     channels = material.mixture.shape[0]
     comment = {"comment": f"streamsep demo, separated with {network.name}"}
-    for name, sound in {"mixture": material.mixture, **estimates}.items():
+    sounds = {"mixture": material.mixture, **estimates}
+    for name, sound in sounds.items():
         path = out / f"{name}.wav"
         with StemWriter(
             path, material.sample_rate, channels, Encoding(), metadata=comment
         ) as writer:
             writer.write(sound)
     picture = out / "spectrograms.png"
-    try:
-        save_spectrograms(picture, {"mixture": material.mixture, **estimates}, material.sample_rate)
-    except OSError as error:
-        raise OutputError(f"cannot write '{picture}': {error.strerror}") from error
-    names = ", ".join(f"{name}.wav" for name in ("mixture", *estimates))
+    save_spectrograms(picture, sounds, material.sample_rate)
+    names = ", ".join(f"{name}.wav" for name in sounds)
     typer.echo(f"written to {out}/: {names}, {picture.name}")

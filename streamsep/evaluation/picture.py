@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from streamsep.errors import OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +34,9 @@ def save_spectrograms(path: Path, sounds: Mapping[str, Tensor], sample_rate: int
         path: where to; the extension decides the format.
         sounds: [C, T] by title, all of one length.
         sample_rate: samples per second.
+
+    Raises:
+        OutputError: the picture cannot be written.
     """
     levels = {title: _level_db(sound) for title, sound in sounds.items()}
     loudest = max(float(level.max()) for level in levels.values())
@@ -56,7 +62,21 @@ def save_spectrograms(path: Path, sounds: Mapping[str, Tensor], sample_rate: int
         axis.set_title(title, loc="left", fontsize=10)
     axes[-1].set_xlabel("seconds")
     figure.colorbar(image, ax=list(axes), label="dB", fraction=0.025, pad=0.01)
-    figure.savefig(path, dpi=110)
+    _save_whole(figure, path)
+
+
+def _save_whole(figure: Figure, path: Path) -> None:
+    """Save under another name first, so that a full disk leaves no half of a picture."""
+    part = path.with_name(f".{path.stem}.part{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(part, dpi=110)
+        part.replace(path)
+    except OSError as error:
+        raise OutputError(f"cannot write '{path}': {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            part.unlink()
 
 
 def _level_db(sound: Tensor) -> NDArray[np.float32]:

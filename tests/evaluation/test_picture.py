@@ -6,6 +6,7 @@ import pytest
 import torch
 from matplotlib.image import imread
 
+from streamsep.errors import OutputError
 from streamsep.evaluation.picture import save_spectrograms
 
 
@@ -29,3 +30,9 @@ def test_a_tone_lights_up_where_it_sounds(tmp_path):
         inside = imread(tmp_path / f"{name}.png")[40:-60, 100:-150, :3].sum(-1)
         brightest.append(int(inside.mean(1).argmax()))
     assert brightest[0] > brightest[1], "low tones belong below high ones"
+
+
+def test_a_picture_that_cannot_be_written_is_a_clear_error(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(OutputError, match="cannot write"):
+        save_spectrograms(tmp_path / "file" / "p.png", {"mixture": torch.rand(2, 3000)}, 44_100)
