@@ -6,7 +6,7 @@
 Both read one float32 wav and write four; the network is Hybrid Demucs with 83.6 M parameters.
 demucs runs twice: with the segment of 44 s that its bags prescribe, and with ours. Every run is a
 fresh process and the contestants take turns, so that neither a warm cache nor a busy neighbour
-favours one of them; the figures are medians. Loading the network is not timed, but counts as memory.
+favours one of them; the figures are medians. Loading the network is not timed; its memory counts.
 
 With the same segment both must write the same stems. That is checked, and decides the exit code.
 
@@ -22,7 +22,7 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import soundfile
@@ -179,11 +179,12 @@ def separate_ours(song: Path, weights: Path, segment: int, folder: Path) -> Run:
 
 def separate_demucs(song: Path, weights: Path, segment: int, folder: Path) -> Run:
     """Separate the song with demucs, the way its own command does."""
-    from demucs.api import Separator, save_audio
+    from demucs.api import Separator
+    from demucs.audio import save_audio
 
     network = load_for_demucs(weights)
 
-    class LocalSeparator(Separator):  # type: ignore[misc]
+    class LocalSeparator(Separator):
         """demucs' separator, given a network instead of the name of one."""
 
         def _load_model(self) -> None:
@@ -192,7 +193,7 @@ def separate_demucs(song: Path, weights: Path, segment: int, folder: Path) -> Ru
             self._samplerate = network.samplerate
 
     # demucs cuts seconds down to samples; half a sample more makes that the number meant.
-    segment_s = (segment + 0.5) / RATE
+    segment_s: Any = (segment + 0.5) / RATE
     separator = LocalSeparator(
         device="cpu", shifts=0, overlap=OVERLAP, segment=segment_s, progress=False
     )
@@ -205,8 +206,8 @@ def separate_demucs(song: Path, weights: Path, segment: int, folder: Path) -> Ru
     return Run(elapsed_s / soundfile.info(song).duration, rest, peak_mib())
 
 
-def load_for_demucs(weights: Path):  # type: ignore[no-untyped-def]
-    """demucs' own network with the weights of our file."""
+def load_for_demucs(weights: Path) -> Any:
+    """Build demucs' own network with the weights of our file."""
     from demucs.hdemucs import HDemucs
     from safetensors.torch import load_file
 

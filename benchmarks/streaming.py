@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import torch
@@ -27,8 +27,10 @@ from rich.console import Console
 from rich.table import Table
 
 from streamsep import StreamConfig, StreamingSeparator, load_preset, load_presets
-from streamsep.config import LatencyPreset
 from streamsep.models.hybrid_demucs import HybridDemucs, HybridDemucsConfig
+
+if TYPE_CHECKING:
+    from streamsep.config import LatencyPreset
 
 WARM_UP = 2
 """Hops that are separated before the clock counts."""

@@ -210,17 +210,20 @@ class HybridDemucs(nn.Module):
     def _decode(
         self, skips: list[Tensor], skips_time: list[Tensor], lengths: list[int]
     ) -> tuple[Tensor, Tensor]:
-        """Run both decoders from the encoders' skips; return spectrogram and waveform channels."""
+        """Run both decoders from the encoders' skips; return spectrogram and waveform channels.
+
+        The lists are emptied on the way: a skip that has been used need not be kept in memory.
+        """
         merge = self.config.merge_layer
         x = torch.zeros_like(skips[-1])
         xt = x
         for index in reversed(range(self.config.depth)):
             decode = self.freq_decoder[self.config.depth - 1 - index]
-            x, before_last = decode(x, skips[index], lengths[index])
+            x, before_last = decode(x, skips.pop(), lengths[index])
             if index == merge:
                 xt, _ = self.time_decoder[0](before_last[:, :, 0], None, lengths[index])
             elif index < merge:
-                xt, _ = self.time_decoder[merge - index](xt, skips_time[index], lengths[index])
+                xt, _ = self.time_decoder[merge - index](xt, skips_time.pop(), lengths[index])
         return x, xt
 
     def _add_freq_layers(

@@ -1,4 +1,4 @@
-"""`streamsep separate` when something is wrong: one clear line, the right code, nothing half-made."""
+"""`streamsep separate` when something is wrong: one clear line, the right code, no half stems."""
 
 from __future__ import annotations
 

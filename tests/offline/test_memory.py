@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-import torch
 from fakes import Gains
 
 from offline.material import fake_model, noise
@@ -22,9 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RATE = 8_000
-MINUTES = 30
-ALLOWED = 20 * 2**20
-"""Bytes; one stem of the track, as float32, would be 58 MB."""
+MINUTES = 15
+ALLOWED = 14 * 2**20
+"""Bytes; one stem of the track, as float32, would be 29 MB."""
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +57,5 @@ def test_memory_does_not_grow_with_the_track(kind: str, long_song: Path, tmp_pat
             resident.append(process.memory_info().rss)
 
     separate_file(long_song, model, tmp_path, SeparationOptions(**OPTIONS[kind]), look)
-    after_three_minutes = max(resident[: len(resident) // 10])
-    assert max(resident) - after_three_minutes < ALLOWED
-    assert torch.get_num_threads() == 1, "the budget is for one thread"
+    early = max(resident[: len(resident) // 5])
+    assert max(resident) - early < ALLOWED
