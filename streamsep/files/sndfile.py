@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
@@ -56,7 +58,9 @@ class SndfileReader(AudioReader):
     @contextmanager
     def _opened(self) -> Iterator[soundfile.SoundFile]:
         if self._counts_frames:
-            with soundfile.SoundFile(self.path) as sound:
+            # soundfile encodes names strictly, and not every name on a disk is text.
+            name = self.path if sys.platform == "win32" else os.fsencode(self.path)
+            with soundfile.SoundFile(name) as sound:
                 yield sound
         else:
             with self.path.open("rb") as raw, soundfile.SoundFile(_EndlessFile(raw)) as sound:

@@ -75,6 +75,7 @@ class StemWriter:
         self.frames_written = 0
         self._huge = frames is not None and not encoding.holds(frames, channels)
         self._temporary = unfinished_path(path)
+        self._complete = False
         self._finished = False
         self._sink = _Sink(self._create())
         try:
@@ -97,7 +98,8 @@ class StemWriter:
             OutputError: If the disk is full or gone, or a wav of unannounced length passes 4 GiB;
                 the temporary file is removed.
         """
-        assert not self._finished, "written to after commit or abort"
+        assert not self._complete, "written to after complete or commit"
+        assert not self._finished, "written to after abort"
         assert block.ndim == 2, block.shape
         assert block.shape[0] == self.channels, block.shape
         if not self._huge and not self.encoding.holds(
@@ -113,6 +115,22 @@ class StemWriter:
         self.frames_written += len(frames)
         self._check_sink()
 
+    def complete(self) -> None:
+        """Bring all of the file onto the disk, still under its temporary name.
+
+        After this a `commit` only renames. Files that belong together are all completed before
+        the first of them is committed, so that a full disk leaves none of them.
+
+        Raises:
+            OutputError: If the disk is full or gone; the temporary file is removed.
+        """
+        if self._finished or self._complete:
+            return
+        self._file.close()
+        self._sink.sync()
+        self._check_sink()
+        self._complete = True
+
     def commit(self) -> None:
         """Finish the file: all of it on the disk, then under its own name.
 
@@ -122,9 +140,7 @@ class StemWriter:
         """
         if self._finished:
             return
-        self._file.close()
-        self._sink.sync()
-        self._check_sink()
+        self.complete()
         self._sink.close()
         try:
             self._temporary.replace(self.path)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamsep.config import ModelCard, load_model_cards
-from streamsep.errors import ConfigError, DownloadError, UnknownModelError
+from streamsep.errors import CheckpointError, ConfigError, DownloadError, UnknownModelError
 from streamsep.models.download import fetch
 
 if TYPE_CHECKING:
@@ -70,6 +70,11 @@ class LoadedModel:
     warning: str | None = None
 
     @property
+    def device(self) -> torch.device:
+        """Where the network computes."""
+        return next(self.separator.parameters()).device
+
+    @property
     def sample_rate(self) -> int:
         """Samples per second that it expects."""
         return self.separator.sample_rate
@@ -90,8 +95,8 @@ class LoadedModel:
         return self.separator.stride
 
     def __call__(self, mix: Tensor) -> Tensor:
-        """Separate float32 mix [B, C, T] on the network's device into [B, S, C, T]."""
-        estimate: Tensor = self.separator(mix)
+        """Separate float32 mix [B, C, T], wherever it lies, into [B, S, C, T] on the device."""
+        estimate: Tensor = self.separator(mix.to(self.device))
         return estimate
 
 
@@ -157,8 +162,11 @@ def load_model(
         path = _obtain(cards[name], places, download=download, progress=progress)
         return _load_card(cards[name], path, device)
     path = Path(name_or_path).expanduser()
-    if path.is_file():
-        return _load_file(path, device)
+    try:
+        if path.is_file():
+            return _load_file(path, device)
+    except OSError as error:  # a folder that may not be searched, a name too long for a file
+        raise CheckpointError(f"cannot read '{path}': {error.strerror}") from error
     raise _unknown(name, cards)
 
 

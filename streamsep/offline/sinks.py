@@ -80,6 +80,9 @@ class DirectSink:
 
     def commit(self) -> None:
         """Give the files their names."""
+        # What can fail for lack of space fails before the first of them has its name.
+        for writer in self._writers:
+            writer.complete()
         for writer in self._writers:
             writer.commit()
 

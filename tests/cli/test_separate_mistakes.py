@@ -58,6 +58,7 @@ needs_root = pytest.mark.skipif(
         (["song.wav", "-n", "hdemucs_mni"], "did you mean 'hdemucs_mmi'"),
         (["song.wav", "-n", "song.wav"], "song.wav"),
         (["song.wav", "-n", "."], "unknown model '.'"),
+        (["song.wav", "-n", "x" * 300], "File name too long"),
         (["song.wav", "-o", "song.wav"], "choose another output folder"),
         (["song.wav", "song.wav/none.wav"], "none.wav"),
     ],

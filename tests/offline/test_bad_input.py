@@ -162,6 +162,16 @@ def test_a_folder_that_is_a_file_is_an_error(tmp_path: Path) -> None:
         separate_file(song, fake_model(), tmp_path / "out")
 
 
+def test_a_name_that_is_no_text_is_kept(tmp_path: Path) -> None:
+    try:
+        song = write(tmp_path / "song.wav").rename(tmp_path / "s\udcffng.wav")
+    except OSError:
+        pytest.skip("this file system wants names to be text")
+    track = separate_file(song, fake_model(), tmp_path / "out")
+    assert track.stems["bass"] == tmp_path / "out" / "fake" / "s\udcffng" / "bass.wav"
+    assert track.stems["bass"].is_file()
+
+
 @pytest.fixture
 def full_at_100_kilobytes() -> Iterator[None]:
     """Let the system refuse to let any file of this process grow past 100 kB."""
@@ -184,6 +194,21 @@ def test_a_full_disk_is_one_line_and_leaves_no_stem(
         separate_file(song, fake_model(), tmp_path / "out", SeparationOptions(clip_mode=clip_mode))
     assert len(str(raised.value).splitlines()) == 1
     assert listing(tmp_path / "out") == []
+
+
+@pytest.mark.usefixtures("full_at_100_kilobytes")
+def test_a_disk_that_takes_only_some_stems_gets_none(tmp_path: Path) -> None:
+    # Quiet stems make smaller files: drums and bass fit, other and vocals meet the end of the disk
+    # when what is buffered of them is written, at the very end.
+    song = write(tmp_path / "song.wav", noise(2, 32_000), subtype="PCM_U8")
+    flac = SeparationOptions(encoding=Encoding("flac"))
+    older = tmp_path / "out" / "fake" / "song" / "drums.flac"
+    older.parent.mkdir(parents=True)
+    older.write_bytes(b"older")
+    with pytest.raises(OutputError, match="free some space"):
+        separate_file(song, fake_model(), tmp_path / "out", flac)
+    assert listing(tmp_path / "out") == ["fake/song/drums.flac"]
+    assert older.read_bytes() == b"older"
 
 
 def test_an_interrupted_track_leaves_nothing_and_older_stems_as_they_were(tmp_path: Path) -> None:

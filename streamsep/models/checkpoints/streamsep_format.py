@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from streamsep.errors import CheckpointError, OutputError
 from streamsep.models.checkpoints.assembly import assemble, check_config
@@ -96,7 +96,8 @@ def save_checkpoint(
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, part, metadata={_KEY: json.dumps(header)})
+        # Not save_file: its files are for the owner's eyes only, whatever the umask says.
+        part.write_bytes(save(tensors, metadata={_KEY: json.dumps(header)}))
         part.replace(path)
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or error
