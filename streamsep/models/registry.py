@@ -57,6 +57,7 @@ class LoadedModel:
         path: the file it was loaded from.
         licence: terms of the weights.
         segment: samples to give it at once when separating files, a multiple of its stride.
+        device: where it computes.
         card: its card, None for a file of one's own.
         warning: one line for the user if this is not the network that was wanted.
     """
@@ -66,13 +67,9 @@ class LoadedModel:
     path: Path
     licence: str
     segment: int
+    device: str | torch.device = "cpu"
     card: ModelCard | None = None
     warning: str | None = None
-
-    @property
-    def device(self) -> torch.device:
-        """Where the network computes."""
-        return next(self.separator.parameters()).device
 
     @property
     def sample_rate(self) -> int:
@@ -259,6 +256,7 @@ def _load_card(
         path=path,
         licence=card.licence,
         segment=card.segment,
+        device=device,
         card=card,
         warning=warning,
     )
@@ -274,6 +272,7 @@ def _load_file(path: Path, device: str | torch.device) -> LoadedModel:
         path=path,
         licence=header.licence if header else "unknown",
         segment=_DEFAULT_SEGMENT,
+        device=device,
     )
 
 
