@@ -41,7 +41,7 @@ def demo(
     seconds: Annotated[
         float, typer.Option(min=1.0, max=600.0, help="Length of the song; a file is cut to it.")
     ] = 20.0,
-    seed: Annotated[int, typer.Option(min=0, help="Which song the band plays.")] = 7,
+    seed: Annotated[int, typer.Option(min=0, help="Which song the band plays.")] = 6,
     model: Annotated[
         str,
         typer.Option("-n", "--model", help="The network; the built-in starter needs no download."),
@@ -138,6 +138,10 @@ def _play(live: FixedLatencySeparator, mixture: Tensor) -> tuple[Tensor, list[fl
     from rich.console import Console
     from rich.progress import track
 
+    # The first pass of a network is slow: memory is fetched, kernels are chosen. An engine that
+    # serves live audio does that before it is ready, so it is no part of the figures.
+    live.push(torch.zeros(mixture.shape[0], 2 * live.latency))
+    live.reset()
     outputs, times_s = [], []
     blocks = track(
         torch.split(mixture, BLOCK, dim=-1),
