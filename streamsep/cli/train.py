@@ -109,11 +109,11 @@ def _choose_device(wanted: str | None) -> torch.device:
 
 
 @contextmanager
-def _team_of(join: Callable[[], Team], device: torch.device) -> Iterator[Team]:
+def _team_of(join: Callable[[torch.device], Team], device: torch.device) -> Iterator[Team]:
     """Meet the other processes, and part from them in the end."""
     import torch
 
-    team = join()
+    team = join(device)
     if team.size > 1 and device.type == "cpu":
         # One thread per process: the processes are what fills the cores.
         torch.set_num_threads(1)

@@ -132,6 +132,7 @@ class _Batch:
         self._check_names()
 
     def run(self, pool: ThreadPoolExecutor) -> list[TrackOutcome]:
+        """Separate all tracks in the pool's threads; outcomes in the order of the files."""
         futures = [
             pool.submit(self._separate, index, source, stem_path)
             for index, (source, stem_path) in enumerate(self._tracks)

@@ -67,11 +67,11 @@ class Team:
     rank: int = 0
 
 
-def join_team() -> Team:
-    """Meet the other processes if torchrun started this one."""
+def join_team(device: torch.device) -> Team:
+    """Meet the other processes if torchrun started this one; all compute on one kind of device."""
     if not torch.distributed.is_torchelastic_launched():
         return Team()
-    backend = "nccl" if torch.cuda.is_available() else "gloo"
+    backend = "nccl" if device.type == "cuda" else "gloo"
     torch.distributed.init_process_group(backend)
     return Team(torch.distributed.get_world_size(), torch.distributed.get_rank())
 
