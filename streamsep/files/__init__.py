@@ -7,6 +7,7 @@ from streamsep.files.finding import FoundAudio, expand, find_audio
 from streamsep.files.leftovers import remove_leftovers
 from streamsep.files.reader import AudioReader
 from streamsep.files.reading import open_audio
+from streamsep.files.stem_folders import TrackFolder, find_tracks
 from streamsep.files.writing import StemWriter
 
 __all__ = [
@@ -14,8 +15,10 @@ __all__ = [
     "Encoding",
     "FoundAudio",
     "StemWriter",
+    "TrackFolder",
     "expand",
     "find_audio",
+    "find_tracks",
     "open_audio",
     "remove_leftovers",
 ]

@@ -21,8 +21,9 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
+from streamsep.files import find_tracks
 from streamsep.models.hybrid_demucs import HybridDemucs, HybridDemucsConfig
-from streamsep.training.dataset import Examples, find_tracks
+from streamsep.training.dataset import Examples
 from streamsep.training.ema import AveragedWeights
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class TrainingRun:
 
     Args:
         config: what to do.
-        data: folder of songs, see `streamsep.training.dataset`.
+        data: folder of songs, see `streamsep.files.stem_folders`.
         out: folder of the run; a checkpoint in it is continued.
         device: where to compute.
         team: from `join_team`.

@@ -10,7 +10,8 @@ from tiny_run import STEMS, write_song
 
 from streamsep.config.training import AugmentationConfig
 from streamsep.errors import InputError
-from streamsep.training.dataset import Examples, find_tracks
+from streamsep.files import find_tracks
+from streamsep.training.dataset import Examples
 
 RATE = 44_100
 PLAIN = AugmentationConfig(gain_db=(0.0, 0.0))
