@@ -9,47 +9,15 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from streamsep.config.locate import configs_folder
+from streamsep.config.training.augmentation import AugmentationConfig
+from streamsep.config.training.network import NetworkConfig
 from streamsep.config.yaml_file import Document, load_yaml
 from streamsep.errors import ConfigError
 
-__all__ = ["AugmentationConfig", "NetworkConfig", "TrainingConfig", "load_training_config"]
+__all__ = ["TrainingConfig", "load_training_config"]
 
-Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Pair = Annotated[tuple[float, float], Field(strict=False)]
 """Two numbers; a YAML list becomes a tuple."""
-
-
-class NetworkConfig(Document):
-    """The network to train: the fields of `HybridDemucsConfig` that runs differ in."""
-
-    sources: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] = (
-        "drums",
-        "bass",
-        "other",
-        "vocals",
-    )
-    audio_channels: PositiveInt = 2
-    sample_rate: PositiveInt = 44_100
-    hidden: PositiveInt = 48
-    depth: PositiveInt = 6
-    layer_scale: PositiveFloat = 1e-3
-
-
-class AugmentationConfig(Document):
-    """How often, and how much, training examples are changed. Zero turns a change off."""
-
-    remix: Probability = 0.0
-    stem_dropout: Probability = 0.0
-    mono: Probability = 0.0
-    swap_channels: Probability = 0.0
-    flip_sign: Probability = 0.0
-    repitch: Probability = 0.0
-    repitch_range: float = Field(default=0.12, ge=0.0, le=0.5)
-    tilt: Probability = 0.0
-    tilt_db: float = Field(default=6.0, ge=0.0, le=24.0)
-    drive: Probability = 0.0
-    lowpass: Probability = 0.0
-    gain_db: Pair = (-12.0, 2.0)
 
 
 class TrainingConfig(Document):
