@@ -8,7 +8,11 @@
     │   ├── UnknownModelError  a name that is not in the registry
     │   ├── CheckpointError    weights that are damaged, foreign or unsafe to load
     │   └── DownloadError      weights that could not be fetched whole
-    └── MissingToolError       a program or an optional package that is not installed
+    ├── MissingToolError       a program or an optional package that is not installed
+    ├── EngineError            an engine that is not there, or that refused or ended a session
+    └── ProtocolError          see docs/protocol.md
+        ├── LocalProtocolError     our side was about to break the protocol: a bug of the caller
+        └── RemoteProtocolError    the peer broke it, or sent what is no message at all
 
 A message is one line that says what was got, what was expected and what to do. The command line
 prints it and exits with code 2; a traceback means a bug in streamsep.
@@ -18,10 +22,14 @@ __all__ = [
     "CheckpointError",
     "ConfigError",
     "DownloadError",
+    "EngineError",
     "InputError",
+    "LocalProtocolError",
     "MissingToolError",
     "ModelError",
     "OutputError",
+    "ProtocolError",
+    "RemoteProtocolError",
     "StreamSepError",
     "UnknownModelError",
 ]
@@ -61,3 +69,29 @@ class DownloadError(ModelError):
 
 class MissingToolError(StreamSepError):
     """A program or an optional package that is needed and not installed."""
+
+
+class EngineError(StreamSepError):
+    """An engine that cannot be reached, or that refused or ended a session."""
+
+
+class ProtocolError(StreamSepError):
+    """Something that the protocol between engine and clients does not allow."""
+
+
+class LocalProtocolError(ProtocolError):
+    """Our side was about to break the protocol."""
+
+
+class RemoteProtocolError(ProtocolError):
+    """The peer broke the protocol.
+
+    Args:
+        message: what was got and what was expected.
+        code: what to answer in an ERROR message, see `bridge.protocol.ErrorCode`; by default 2, a
+            message that is none.
+    """
+
+    def __init__(self, message: str, *, code: int = 2) -> None:
+        super().__init__(message)
+        self.code = code
