@@ -193,6 +193,7 @@ def _decode_hello(header: Header, body: Frame) -> Hello:
         block=_number(fields, "block", 1, LONGEST_BLOCK),
         preset=fields.get("preset", ""),
         consistency=fields.get("consistency", ""),
+        budget=_number(fields, "budget", 0, _LONGEST_DELAY) if "budget" in fields else 0,
     )
 
 

@@ -98,6 +98,8 @@ class Hello:
         preset: the name of a latency preset; empty for the engine's own.
         consistency: how the stems are made to sum to the mixture: off, other or energy; empty for
             the engine's own.
+        budget: samples of time that the engine may take for computing and transport; 0 for what it
+            proposes. A client that comes back asks for what it had, so that its latency stays.
     """
 
     client: str
@@ -107,6 +109,7 @@ class Hello:
     block: int
     preset: str = ""
     consistency: str = ""
+    budget: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

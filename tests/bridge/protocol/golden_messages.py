@@ -29,6 +29,7 @@ GOLDEN: dict[str, Message] = {
         block=512,
         preset="live",
         consistency="other",
+        budget=2_400,
     ),
     "hello-offline": Hello(
         client="", mode=Mode.OFFLINE, sample_rate=44_100, channels=1, block=65_536

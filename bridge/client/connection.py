@@ -1,0 +1,150 @@
+"""One client's end of a session: a socket and the protocol's view of it. No threads, no retries."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import zmq
+
+from bridge.protocol import (
+    Bye,
+    Error,
+    Flush,
+    Hello,
+    Message,
+    Ping,
+    Role,
+    Session,
+    Stems,
+    Welcome,
+    decode,
+    encode,
+)
+from streamsep.errors import EngineError, RemoteProtocolError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["Connection"]
+
+_QUEUED_MESSAGES = 4_096
+
+
+class Connection:
+    """A connection to an engine, with at most one session.
+
+    Args:
+        address: of the engine's audio socket.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.session = Session(Role.CLIENT)
+        self.heard_s = time.monotonic()
+        """When the engine was last heard."""
+        self._pinged_s = 0.0
+        self._pings = 0
+        self.socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
+        # What is unsent when this end closes is of no use to anybody.
+        self.socket.setsockopt(zmq.LINGER, 0)
+        self.socket.setsockopt(zmq.SNDHWM, _QUEUED_MESSAGES)
+        self.socket.setsockopt(zmq.RCVHWM, _QUEUED_MESSAGES)
+        self.socket.setsockopt(zmq.RECONNECT_IVL, 50)
+        self.socket.setsockopt(zmq.RECONNECT_IVL_MAX, 500)
+        self.socket.connect(address)
+
+    @property
+    def welcome(self) -> Welcome:
+        """What the engine gave."""
+        assert self.session.welcome is not None
+        return self.session.welcome
+
+    def open(self, hello: Hello, timeout_s: float) -> Welcome:
+        """Open the session and wait for it.
+
+        Raises:
+            EngineError: the engine refused, or did not answer in time.
+        """
+        self.greet(hello)
+        deadline_s = time.monotonic() + timeout_s
+        while self.session.welcome is None:
+            if self.receive(max(0.0, deadline_s - time.monotonic())) is None and (
+                time.monotonic() >= deadline_s
+            ):
+                raise EngineError(
+                    f"no engine answers at {self.address}; start one with 'streamsep serve'"
+                )
+        return self.session.welcome
+
+    def greet(self, hello: Hello) -> None:
+        """Ask for a session without waiting."""
+        self.session.sent(hello)
+        self._send(hello)
+
+    def send_audio(self, samples: NDArray[np.float32]) -> None:
+        """Send the next block [C, T] of the mixture."""
+        self._send(self.session.audio(samples))
+
+    def send_reset(self, position: int) -> None:
+        """Begin another stream."""
+        self._send(self.session.reset(position))
+
+    def send_flush(self) -> None:
+        """End the stream."""
+        message = Flush(stream=self.session.stream, epoch=self.session.epoch)
+        self.session.sent(message)
+        self._send(message)
+
+    def keep_alive(self) -> None:
+        """Send a PING if the last one is a while ago: its answer also shows that all is well."""
+        now_s = time.monotonic()
+        if now_s - self._pinged_s >= self.welcome.heartbeat_ms / 1000:
+            self._pinged_s = now_s
+            self._pings += 1
+            message = Ping(stream=self.session.stream, sequence=self._pings)
+            self.session.sent(message)
+            self._send(message)
+
+    def receive(self, timeout_s: float) -> Message | None:
+        """Wait for the next message of the present stream.
+
+        Returns:
+            The message; None if none came in time or it was a leftover of an older stream.
+
+        Raises:
+            EngineError: the engine ended the session, or broke the protocol.
+        """
+        if not self.socket.poll(int(1000 * timeout_s)):
+            return None
+        frames = self.socket.recv_multipart(copy=False)
+        self.heard_s = time.monotonic()
+        try:
+            message = decode([frame.buffer for frame in frames])
+            fresh = self.session.received(message)
+        except RemoteProtocolError as error:
+            raise EngineError(
+                f"the engine at {self.address} broke the protocol: {error}"
+            ) from error
+        if isinstance(message, Error):
+            raise EngineError(f"the engine at {self.address} says: {message.text}")
+        if isinstance(message, Bye):
+            raise EngineError(f"the engine at {self.address} ended the session: {message.reason}")
+        if isinstance(message, Stems) and not fresh:
+            return None
+        return message
+
+    def close(self) -> None:
+        """End the session, if there is one, and the connection."""
+        if self.session.welcome is not None:
+            # Lingering just long enough for the BYE; a dead engine must not hold anybody up.
+            self.socket.setsockopt(zmq.LINGER, 50)
+            self._send(Bye(stream=self.session.stream))
+        self.socket.close()
+
+    def _send(self, message: Message) -> None:
+        try:
+            self.socket.send_multipart(encode(message), zmq.NOBLOCK)
+        except zmq.Again as error:
+            raise EngineError(f"the engine at {self.address} takes no messages") from error

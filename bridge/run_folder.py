@@ -1,0 +1,133 @@
+"""Where an engine and its clients meet without being told: a folder of the user's own.
+
+An ipc socket is a file. A second process that binds the same name takes it away without an error,
+and whoever may enter the folder may connect. So the folder belongs to one user, nobody else may
+enter it, and a locked file in it says that an engine is there.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from streamsep.errors import ConfigError, EngineError
+
+__all__ = ["Endpoints", "EngineLock", "default_run_folder", "ipc_endpoints", "tcp_endpoints"]
+
+_LONGEST_PATH = 107
+"""Bytes of a socket's path, by the operating systems' `sockaddr_un`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """The addresses of an engine's three sockets."""
+
+    audio: str
+    control: str
+    stems: str
+
+
+def default_run_folder() -> Path:
+    """`$XDG_RUNTIME_DIR/streamsep`, or a folder of the user's among the temporary ones."""
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    if base:
+        return Path(base) / "streamsep"
+    name = f"streamsep-{os.getuid()}" if hasattr(os, "getuid") else "streamsep"
+    return Path(tempfile.gettempdir()) / name
+
+
+def ipc_endpoints(folder: Path) -> Endpoints:
+    """The sockets of the engine that uses a folder.
+
+    Raises:
+        ConfigError: the folder's path is too long for a socket.
+    """
+    paths = [str(folder / f"{name}.ipc") for name in ("audio", "control", "stems")]
+    longest = max(len(os.fsencode(path)) for path in paths)
+    if longest > _LONGEST_PATH:
+        raise ConfigError(
+            f"the run-time folder {folder} makes a socket's path {longest} bytes long, "
+            f"{_LONGEST_PATH} are possible; set XDG_RUNTIME_DIR to a shorter one"
+        )
+    return Endpoints(*(f"ipc://{path}" for path in paths))
+
+
+def tcp_endpoints(address: str) -> Endpoints:
+    """The sockets at `tcp://HOST:PORT` and the two ports after it.
+
+    Raises:
+        ConfigError: it is no such address.
+    """
+    scheme, _, rest = address.partition("://")
+    host, _, port = rest.rpartition(":")
+    if scheme != "tcp" or not host or not port.isdigit() or not 1 <= int(port) <= 65_533:
+        raise ConfigError(
+            f"'{address}' is no address; expected tcp://HOST:PORT with a port from 1 to 65533 "
+            "(the two ports after it are used as well)"
+        )
+    return Endpoints(*(f"tcp://{host}:{int(port) + offset}" for offset in range(3)))
+
+
+class EngineLock:
+    """Says that an engine uses a folder, for as long as this process lives.
+
+    Args:
+        folder: made, for its owner alone, if it is not there.
+
+    Raises:
+        EngineError: another engine is there.
+        ConfigError: the folder cannot be used, or others may enter it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        _make_private(folder)
+        self._file = _lock(folder / "engine.lock")
+
+    def release(self) -> None:
+        """Let another engine use the folder."""
+        self._file.close()
+
+
+def _make_private(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.lstat()
+    except OSError as error:
+        raise ConfigError(
+            f"cannot use the run-time folder {folder}: {error.strerror or error}; "
+            "set XDG_RUNTIME_DIR to another"
+        ) from error
+    if not stat.S_ISDIR(status.st_mode):
+        raise ConfigError(f"the run-time folder {folder} is no folder; remove it")
+    if sys.platform == "win32":
+        return
+    if status.st_uid != os.getuid() or status.st_mode & 0o077:
+        raise ConfigError(
+            f"others may enter the run-time folder {folder} (owner {status.st_uid}, mode "
+            f"{stat.S_IMODE(status.st_mode):o}); expected it to be yours with mode 700: remove it"
+        )
+
+
+def _lock(path: Path) -> IO[str]:
+    """Open and lock a file; the system unlocks it when this process ends, however it ends."""
+    file = path.open("a+")
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise EngineError(
+            f"an engine is running already (it holds {path}); use it, or stop it first"
+        ) from error
+    return file

@@ -1,0 +1,209 @@
+"""The network on its device, and what it can offer: everything that sessions share.
+
+Ready means ready: segments have been computed before the first session is let in, because the first
+computation takes many times as long as the others, and how long they take decides what fits.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, get_args
+
+import torch
+
+from bridge.server.capacity import Capacity, Demand, proposed_budget_s, time_to_compute_s
+from bridge.server.scheduler import Scheduler, Ticket
+from bridge.server.stream_worker import Finished, StreamWorker
+from streamsep.engine import StreamConfig
+from streamsep.engine.consistency import ConsistencyName
+from streamsep.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from bridge.protocol import Hello
+    from streamsep.config import LatencyPreset
+    from streamsep.engine import Separator
+
+__all__ = ["Engine", "Offer", "OfferRefusedError"]
+
+_MEASUREMENTS = 3
+_LEAST_FADE = 64
+
+
+class OfferRefusedError(ConfigError):
+    """A session that the engine does not take.
+
+    Attributes:
+        for_lack_of_room: it could later; otherwise it never will.
+    """
+
+    def __init__(self, message: str, *, for_lack_of_room: bool = False) -> None:
+        super().__init__(message)
+        self.for_lack_of_room = for_lack_of_room
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What a session would get.
+
+    Attributes:
+        preset: name of the latency preset.
+        consistency: how stems are made to sum to the mixture.
+        budget: samples of time for computing and transport, at the session's rate; 0 offline.
+        demand: what it takes of the device; None offline.
+        hop_s: seconds from segment to segment.
+    """
+
+    preset: str
+    consistency: ConsistencyName
+    budget: int
+    demand: Demand | None
+    hop_s: float
+
+
+class Engine:
+    """A separator, its scheduler, and the presets that streams may have.
+
+    Args:
+        separator: what separates; on its device, warm or not.
+        model: its name.
+        device: where it computes.
+        presets: what may be asked for, by name.
+        preset: the name of the one that is used when none is asked for.
+        consistency: what is used when none is asked for.
+        budget_s: seconds for computing and transport; None chooses by measurement.
+
+    Raises:
+        ConfigError: a preset does not fit the separator or is not among the presets.
+    """
+
+    def __init__(
+        self,
+        separator: Separator,
+        model: str,
+        device: torch.device,
+        *,
+        presets: Mapping[str, LatencyPreset],
+        preset: str,
+        consistency: ConsistencyName = "off",
+        budget_s: float | None = None,
+    ) -> None:
+        if preset not in presets:
+            raise ConfigError(f"unknown preset '{preset}', expected {', '.join(presets)}")
+        self.separator = separator
+        self.model = model
+        self.preset = preset
+        self.consistency: ConsistencyName = consistency
+        self.budget_s = budget_s
+        self.capacity = Capacity()
+        self.scheduler = Scheduler(separator, device)
+        self._presets = presets
+        self._measured = presets[preset].segment
+        self._measured_s = self._measure(self._measured)
+        if device.type == "cuda":
+            # The first segment of each length makes cuDNN choose its algorithms.
+            for segment in {each.segment for each in presets.values()} - {self._measured}:
+                self._compute_now(segment)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of the stems."""
+        return self.separator.sources
+
+    def compute_s(self, preset: LatencyPreset) -> float:
+        """Seconds that a segment of a preset takes: as measured for the default, in proportion."""
+        return self._measured_s * preset.segment / self._measured
+
+    def offer(self, hello: Hello) -> Offer:
+        """What a session that asks like this would get.
+
+        Raises:
+            OfferRefusedError: nothing; the message says why.
+        """
+        name = hello.preset or self.preset
+        if name not in self._presets:
+            raise OfferRefusedError(f"unknown preset '{name}', expected {', '.join(self._presets)}")
+        consistency = self._consistency_of(hello)
+        preset = self._presets[name]
+        hop_s = preset.hop / self.separator.sample_rate
+        if hello.mode == "offline":
+            return Offer(preset=name, consistency=consistency, budget=0, demand=None, hop_s=hop_s)
+        if preset.crossfade < _LEAST_FADE:
+            raise OfferRefusedError(
+                f"preset '{name}' fades over {preset.crossfade} samples and could not hide a late "
+                f"segment; live sessions need {_LEAST_FADE}: take another preset"
+            )
+        demand = self._demand(preset, hello, hop_s)
+        refusal = self.capacity.refusal(demand)
+        if refusal:
+            raise OfferRefusedError(refusal, for_lack_of_room=True)
+        budget = round(demand.budget_s * hello.sample_rate)
+        return Offer(
+            preset=name, consistency=consistency, budget=budget, demand=demand, hop_s=hop_s
+        )
+
+    def open_stream(
+        self, offer: Offer, hello: Hello, deliver: Callable[[Finished], None]
+    ) -> StreamWorker:
+        """Make the stream of a session. The capacity it takes is released by `close_stream`."""
+        live = offer.demand is not None
+        within_s = time_to_compute_s(offer.budget / hello.sample_rate)
+        ticket = Ticket(offer.hop_s, within_s) if live else Ticket()
+        worker = StreamWorker(
+            self.separator,
+            self.scheduler,
+            ticket,
+            StreamConfig.from_preset(self._presets[offer.preset]),
+            sample_rate=hello.sample_rate,
+            channels=hello.channels,
+            consistency=offer.consistency,
+            deliver=deliver,
+        )
+        if offer.demand is not None:
+            self.capacity.admit(worker, offer.demand)
+        worker.start()
+        return worker
+
+    def close_stream(self, worker: StreamWorker) -> None:
+        """End a stream and give its capacity back."""
+        worker.stop()
+        self.capacity.release(worker)
+
+    def stop(self) -> None:
+        """End all computing."""
+        self.scheduler.stop()
+
+    def _consistency_of(self, hello: Hello) -> ConsistencyName:
+        if not hello.consistency:
+            return self.consistency
+        for name in get_args(ConsistencyName):
+            if name == hello.consistency:
+                return name
+        raise OfferRefusedError(
+            f"unknown consistency '{hello.consistency}', expected "
+            f"{', '.join(get_args(ConsistencyName))}"
+        )
+
+    def _demand(self, preset: LatencyPreset, hello: Hello, hop_s: float) -> Demand:
+        width = self.separator.channels
+        groups = -(-hello.channels // width)
+        compute_s = self.compute_s(preset) * groups
+        if hello.budget:
+            budget_s = hello.budget / hello.sample_rate
+        else:
+            budget_s = self.budget_s or proposed_budget_s(compute_s, hop_s)
+        return Demand(compute_s, hop_s, budget_s)
+
+    def _measure(self, segment: int) -> float:
+        """Seconds that a segment takes, by the scheduler, as a stream would see it."""
+        self._compute_now(segment)
+        return statistics.median(self._compute_now(segment) for _ in range(_MEASUREMENTS))
+
+    def _compute_now(self, segment: int) -> float:
+        mix = 0.1 * torch.randn(1, self.separator.channels, segment)
+        started = time.monotonic()
+        self.scheduler.submit(mix, Ticket(), started).result()
+        return time.monotonic() - started

@@ -1,0 +1,229 @@
+"""One device, many streams: who is computed next.
+
+Every stream hands in a segment when it has one and waits for its estimate. The scheduler always
+takes the segment whose deadline comes first, which is the order that meets all deadlines if any
+order does. On a GPU, segments of one shape that wait together are computed together; on a CPU that
+would gain nothing, and the estimate would no longer be the same to the last bit.
+
+A segment whose deadline has passed is not computed: its stems would come too late to be played, and
+computing them would make the next ones late as well. Its stream is told and plays the mixture.
+
+Segments of offline streams have no deadline. One of them is begun only when it will be done before
+the next live segment can be in danger: what has begun cannot be interrupted. A live stream is
+expected to hand in its next segment one hop after the last::
+
+    live     ▇▇      ▇▇      ▇▇          ▇ computing
+    offline    ▇▇▇▇    ▇▇▇▇              each begun where it fits
+
+Source: Liu and Layland, "Scheduling Algorithms for Multiprogramming in a Hard-Real-Time
+Environment", 1973, section 7.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+
+from streamsep.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from torch import Tensor
+
+    from streamsep.engine import Separator
+
+__all__ = ["OFFLINE", "Scheduler", "Ticket"]
+
+OFFLINE = math.inf
+"""The deadline of what has none."""
+
+_FORGOTTEN_HOPS = 2.0
+"""A live stream that has been silent for so many hops is not waited for."""
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """A stream's place at the scheduler.
+
+    Attributes:
+        hop_s: seconds from one of its segments to the next; 0 for an offline stream.
+        budget_s: seconds from a segment's arrival to its deadline.
+        last_s: when its last segment arrived.
+    """
+
+    hop_s: float = 0.0
+    budget_s: float = OFFLINE
+    last_s: float = -math.inf
+
+    @property
+    def live(self) -> bool:
+        """Whether it has deadlines."""
+        return self.hop_s > 0.0
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    """One segment that waits to be separated."""
+
+    mix: Tensor
+    deadline_s: float
+    result: Future[Tensor | None] = field(default_factory=Future)
+
+
+class Scheduler:
+    """Computes the segments of all streams in a thread of its own.
+
+    Args:
+        separator: what separates.
+        device: where it computes.
+        largest_batch: segments computed together; None chooses by the device.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        separator: Separator,
+        device: torch.device,
+        *,
+        largest_batch: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._separator = separator
+        self._device = device
+        self._largest_batch = largest_batch or (8 if device.type == "cuda" else 1)
+        self._clock = clock
+        self._jobs: list[_Job] = []
+        self._tickets: list[Ticket] = []
+        self._changed = threading.Condition()
+        self._stopped = False
+        self.compute_s: list[float] = []
+        """How long the last computations took, the newest last; at most a thousand."""
+        self._longest_s = 0.0
+        self._thread = threading.Thread(target=self._run, name="compute", daemon=True)
+        self._thread.start()
+
+    def join(self, ticket: Ticket) -> None:
+        """Let a stream take part."""
+        with self._changed:
+            self._tickets.append(ticket)
+
+    def leave(self, ticket: Ticket) -> None:
+        """A stream is over."""
+        with self._changed:
+            self._tickets.remove(ticket)
+            self._changed.notify()
+
+    def submit(self, mix: Tensor, ticket: Ticket, arrived_s: float) -> Future[Tensor | None]:
+        """Hand in a segment.
+
+        Args:
+            mix: float32 [B, C, T].
+            ticket: of the stream.
+            arrived_s: when the last sample of it came in, by the scheduler's clock.
+
+        Returns:
+            A future of the stems [B, S, C, T], or of None if they would be late.
+        """
+        job = _Job(mix, arrived_s + ticket.budget_s)
+        with self._changed:
+            if self._stopped:
+                raise EngineError("the engine is stopping")
+            ticket.last_s = arrived_s
+            self._jobs.append(job)
+            self._changed.notify()
+        return job.result
+
+    @property
+    def waiting(self) -> int:
+        """Segments that are not begun."""
+        return len(self._jobs)
+
+    def stop(self) -> None:
+        """End the thread; segments that wait are given up."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (jobs := self._next()) is not None:
+            for job in [job for job in jobs if job.deadline_s <= self._clock()]:
+                jobs.remove(job)
+                job.result.set_result(None)
+            if jobs:
+                self._compute(jobs)
+
+    def _next(self) -> list[_Job] | None:
+        """Wait for the jobs to compute next; None when all is over."""
+        with self._changed:
+            while not self._stopped:
+                pause_s = None
+                if self._jobs:
+                    first = min(self._jobs, key=lambda job: job.deadline_s)
+                    pause_s = 0.0 if first.deadline_s < OFFLINE else self._until_free_s()
+                    if pause_s <= 0.0:
+                        return self._take_with(first)
+                self._changed.wait(pause_s)
+            for job in self._jobs:
+                job.result.set_exception(EngineError("the engine is stopping"))
+            self._jobs.clear()
+            return None
+
+    def _take_with(self, first: _Job) -> list[_Job]:
+        """Take a job and others that can share its batch, by their deadlines."""
+        batch: list[_Job] = []
+        for job in sorted(self._jobs, key=lambda job: job.deadline_s):
+            fits = job.mix.shape[1:] == first.mix.shape[1:]
+            if fits and len(batch) < self._largest_batch:
+                batch.append(job)
+        for job in batch:
+            self._jobs.remove(job)
+        return batch
+
+    def _until_free_s(self) -> float:
+        """Seconds until an offline segment endangers no live one, 0 or below for now."""
+        now = self._clock()
+        live = [
+            ticket
+            for ticket in self._tickets
+            if ticket.live and now - ticket.last_s < _FORGOTTEN_HOPS * ticket.hop_s
+        ]
+        if not live:
+            return 0.0
+        # Those that are due before ours would be done are computed one after the other behind it.
+        latest_start = min(
+            max(ticket.last_s + ticket.hop_s, now)
+            + ticket.budget_s
+            - self._longest_s * (1 + len(live))
+            for ticket in live
+        )
+        if now <= latest_start:
+            return 0.0
+        # Ask again when the next live segment is through and the way may be free.
+        return max(min(ticket.last_s + ticket.hop_s for ticket in live) - now, 1e-3)
+
+    def _compute(self, jobs: Sequence[_Job]) -> None:
+        started = self._clock()
+        try:
+            with torch.inference_mode():
+                mix = torch.cat([job.mix for job in jobs]).to(self._device)
+                stems = self._separator(mix).float().cpu()
+        except Exception as error:  # noqa: BLE001 - whoever waits gets it, and the others go on
+            for job in jobs:
+                job.result.set_exception(error)
+            return
+        took = self._clock() - started
+        self.compute_s.append(took)
+        del self.compute_s[:-1000]
+        # Slowly forgets one slow segment, quickly learns of a slower machine.
+        self._longest_s = max(took, 0.98 * self._longest_s)
+        parts = torch.split(stems, [job.mix.shape[0] for job in jobs])
+        for job, part in zip(jobs, parts, strict=True):
+            job.result.set_result(part)

@@ -1,0 +1,222 @@
+"""A session's stream at work: audio in, stems out, in a thread that may wait for the scheduler.
+
+The thread owns the session's `StreamingSeparator`. Its separator is a counter at which segments are
+handed to the scheduler; while one is computed the thread waits and the session's audio queues up.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from streamsep.engine import StreamingSeparator
+from streamsep.errors import EngineError, StreamSepError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from bridge.server.scheduler import Scheduler, Ticket
+    from streamsep.engine import Separator, StreamConfig
+    from streamsep.engine.consistency import ConsistencyName
+
+__all__ = ["Finished", "StreamWorker"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finished:
+    """Stems that are done, or what went wrong.
+
+    Attributes:
+        epoch: of the stream that they belong to.
+        samples: float32 [S, C, T].
+        end: the last of a stream that was flushed.
+        substituted: some of it was late and holds the mixture in `other`.
+        error: in place of samples: why the session cannot go on.
+    """
+
+    epoch: int
+    samples: NDArray[np.float32] | None = None
+    end: bool = False
+    substituted: bool = False
+    error: str | None = None
+
+
+class _Counter:
+    """Where a stream hands in its segments: a `Separator` that lets the scheduler separate."""
+
+    def __init__(self, separator: Separator, scheduler: Scheduler, ticket: Ticket) -> None:
+        self.sample_rate = separator.sample_rate
+        self.channels = separator.channels
+        self.sources = separator.sources
+        self.stride = separator.stride
+        self._scheduler = scheduler
+        self._ticket = ticket
+        self.arrived_s = 0.0
+        self.late = 0
+
+    def __call__(self, mix: Tensor) -> Tensor:
+        stems = self._scheduler.submit(mix, self._ticket, self.arrived_s).result()
+        if stems is None:
+            self.late += 1
+            return self._mixture_as_stems(mix)
+        return stems
+
+    def _mixture_as_stems(self, mix: Tensor) -> Tensor:
+        """The mixture in `other`; overlap-add fades from and to it as between any two segments."""
+        stems = torch.zeros(mix.shape[0], len(self.sources), *mix.shape[1:])
+        keeper = self.sources.index("other") if "other" in self.sources else -1
+        stems[:, keeper] = mix
+        return stems
+
+
+_Task = tuple[int, "NDArray[np.float32] | None", float]
+"""Epoch, audio or None for the end of the stream, and when it came."""
+
+
+class StreamWorker:
+    """Separates one session's stream in a thread of its own.
+
+    Args:
+        separator: what separates, for its rate, channels and sources.
+        scheduler: who computes.
+        ticket: the stream's place there.
+        config: how the stream is cut.
+        sample_rate: of the session.
+        channels: of the session.
+        consistency: of the session.
+        deliver: called in the worker's thread with what is finished.
+    """
+
+    def __init__(
+        self,
+        separator: Separator,
+        scheduler: Scheduler,
+        ticket: Ticket,
+        config: StreamConfig,
+        *,
+        sample_rate: int,
+        channels: int,
+        consistency: ConsistencyName,
+        deliver: Callable[[Finished], None],
+    ) -> None:
+        self._counter = _Counter(separator, scheduler, ticket)
+        self._stream = StreamingSeparator(
+            self._counter,
+            config,
+            sample_rate=sample_rate,
+            channels=channels,
+            consistency=consistency,
+        )
+        self._scheduler = scheduler
+        self._ticket = ticket
+        self._deliver = deliver
+        self._tasks: deque[_Task] = deque()
+        self._changed = threading.Condition()
+        self._epoch = 0
+        self._working = False
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name="stream", daemon=True)
+
+    @property
+    def latency_terms(self) -> tuple[int, int]:
+        """Samples that the network and the resamplers hold back."""
+        terms = self._stream.latency_terms
+        return terms.network, terms.resampling
+
+    @property
+    def late_segments(self) -> int:
+        """Segments that were replaced by the mixture."""
+        return self._counter.late
+
+    @property
+    def queued(self) -> int:
+        """Blocks that wait."""
+        return len(self._tasks)
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is being done or waits to be."""
+        return self._working or bool(self._tasks)
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._scheduler.join(self._ticket)
+        self._thread.start()
+
+    def push(self, epoch: int, samples: NDArray[np.float32], arrived_s: float) -> None:
+        """Hand in a block [C, T] that came in at a time of the scheduler's clock."""
+        self._put((epoch, samples, arrived_s))
+
+    def flush(self, epoch: int, arrived_s: float) -> None:
+        """End the stream."""
+        self._put((epoch, None, arrived_s))
+
+    def reset(self, epoch: int) -> None:
+        """Forget all that waits; what comes from now on is of another stream."""
+        with self._changed:
+            self._epoch = epoch
+            self._tasks.clear()
+
+    def stop(self) -> None:
+        """Stop after the segment that is being computed, without waiting for it."""
+        with self._changed:
+            self._stopped = True
+            self._tasks.clear()
+            self._changed.notify()
+
+    def _put(self, task: _Task) -> None:
+        with self._changed:
+            self._tasks.append(task)
+            self._changed.notify()
+
+    def _take(self) -> _Task | None:
+        with self._changed:
+            self._working = False
+            while not self._tasks and not self._stopped:
+                self._changed.wait()
+            if self._stopped:
+                return None
+            self._working = True
+            return self._tasks.popleft()
+
+    def _run(self) -> None:
+        epoch = 0
+        try:
+            while (task := self._take()) is not None:
+                if task[0] != epoch:
+                    self._stream.reset()
+                    epoch = task[0]
+                self._work(task)
+        except EngineError:
+            pass  # the engine stops, and this stream with it
+        except Exception as error:  # noqa: BLE001 - it must reach this client and nobody else
+            foreseen = isinstance(error, StreamSepError)
+            logger.log(logging.WARNING if foreseen else logging.ERROR, "stream failed: %s", error)
+            self._deliver(Finished(epoch, error=str(error) or type(error).__name__))
+        finally:
+            self._scheduler.leave(self._ticket)
+
+    def _work(self, task: _Task) -> None:
+        epoch, samples, arrived_s = task
+        self._counter.arrived_s = arrived_s
+        late = self._counter.late
+        if samples is None:
+            stems = self._stream.flush()
+        else:
+            # The block is a view of what the socket received, which torch may not write to;
+            # the stream copies before it changes anything.
+            stems = self._stream.push(torch.tensor(samples))
+        if samples is None or stems.shape[-1]:
+            substituted = self._counter.late > late
+            self._deliver(Finished(epoch, stems.numpy(), samples is None, substituted))
