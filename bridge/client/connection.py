@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from bridge.keys import ClientKeys
+
 __all__ = ["Connection"]
 
 _QUEUED_MESSAGES = 4_096
@@ -37,9 +39,10 @@ class Connection:
 
     Args:
         address: of the engine's audio socket.
+        keys: for an engine that is reached over a network.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, keys: ClientKeys | None = None) -> None:
         self.address = address
         self.session = Session(Role.CLIENT)
         self.heard_s = time.monotonic()
@@ -53,6 +56,8 @@ class Connection:
         self.socket.setsockopt(zmq.RCVHWM, _QUEUED_MESSAGES)
         self.socket.setsockopt(zmq.RECONNECT_IVL, 50)
         self.socket.setsockopt(zmq.RECONNECT_IVL_MAX, 500)
+        if keys is not None:
+            keys.guard(self.socket)
         self.socket.connect(address)
 
     @property

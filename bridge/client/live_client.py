@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from bridge.keys import ClientKeys
+
     Samples = NDArray[np.float32]
 
 __all__ = ["LiveCounters", "LiveState", "LiveStemClient"]
@@ -84,6 +86,7 @@ class LiveStemClient:
         preset: name of a latency preset; empty for the engine's.
         consistency: off, other or energy; empty for the engine's.
         address: of the engine's audio socket; None for the engine of this user.
+        keys: for an engine that is reached over a network.
         name: for people who look at the engine's status.
         connect_timeout_s: seconds to wait for an engine now. It decides the latency, so there must
             be one at the start; afterwards it may come and go.
@@ -101,12 +104,14 @@ class LiveStemClient:
         preset: str = "",
         consistency: str = "",
         address: str | None = None,
+        keys: ClientKeys | None = None,
         name: str = "",
         connect_timeout_s: float = 5.0,
     ) -> None:
         if not 1 <= block <= LONGEST_BLOCK:
             raise InputError(f"the longest block is 1 to {LONGEST_BLOCK} samples, got {block}")
         self._address = address or ipc_endpoints(default_run_folder()).audio
+        self._keys = keys
         hello = Hello(
             client=name or f"live {os.getpid()}",
             mode=Mode.LIVE,
@@ -116,7 +121,7 @@ class LiveStemClient:
             preset=preset,
             consistency=consistency,
         )
-        self._connection: Connection | None = Connection(self._address)
+        self._connection: Connection | None = Connection(self._address, keys)
         try:
             welcome = self._connection.open(hello, connect_timeout_s)
         except BaseException:
@@ -243,7 +248,7 @@ class LiveStemClient:
             self._connection = None
 
     def _reconnect(self) -> None:
-        connection = Connection(self._address)
+        connection = Connection(self._address, self._keys)
         try:
             welcome = connection.open(self._hello, _GREETING_S)
             self._check_same(welcome.stems, welcome.latency)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from bridge.keys import ClientKeys
+
     Samples = NDArray[np.float32]
 
 __all__ = ["StemClient"]
@@ -43,6 +45,7 @@ class StemClient:
         preset: name of a latency preset; empty for the engine's.
         consistency: off, other or energy; empty for the engine's.
         address: of the engine's audio socket; None for the engine of this user.
+        keys: for an engine that is reached over a network.
         name: for people who look at the engine's status.
         connect_timeout_s: seconds to wait for an engine.
 
@@ -58,10 +61,11 @@ class StemClient:
         preset: str = "",
         consistency: str = "",
         address: str | None = None,
+        keys: ClientKeys | None = None,
         name: str = "",
         connect_timeout_s: float = 5.0,
     ) -> None:
-        self._connection = Connection(address or ipc_endpoints(default_run_folder()).audio)
+        self._connection = Connection(address or ipc_endpoints(default_run_folder()).audio, keys)
         hello = Hello(
             client=name or f"script {os.getpid()}",
             mode=Mode.OFFLINE,

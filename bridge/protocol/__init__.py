@@ -8,7 +8,7 @@ them is somebody else's subject, as in h11 for HTTP.
 
 from __future__ import annotations
 
-from bridge.protocol.codec import decode, encode
+from bridge.protocol.codec import decode, encode, topic_of
 from bridge.protocol.header import VERSION
 from bridge.protocol.limits import LONGEST_BLOCK, MOST_CHANNELS
 from bridge.protocol.messages import (
@@ -50,4 +50,5 @@ __all__ = [
     "Welcome",
     "decode",
     "encode",
+    "topic_of",
 ]

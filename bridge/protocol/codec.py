@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     Frame = bytes | memoryview
 
-__all__ = ["decode", "encode"]
+__all__ = ["decode", "encode", "topic_of"]
 
 _END = 1
 _SUBSTITUTED = 2
@@ -104,6 +104,11 @@ def decode(frames: Sequence[Frame]) -> Message:
     if kind not in (Kind.AUDIO, Kind.STEMS) and (header.samples or header.stems or header.channels):
         raise RemoteProtocolError(f"{kind.name} holds no samples, but its header says so")
     return _DECODERS[kind](header, body)
+
+
+def topic_of(stream: int, stem: str) -> bytes:
+    """The topic under which one stem of a session is broadcast."""
+    return f"{stream:08x}/{stem}".encode()
 
 
 def _encode_text(message: Hello | Welcome | Error | Bye) -> tuple[bytes, bytes]:

@@ -100,13 +100,20 @@ class Engine:
         self.budget_s = budget_s
         self.capacity = Capacity()
         self.scheduler = Scheduler(separator, device)
-        self._presets = presets
+        self.presets = presets
         self._measured = presets[preset].segment
         self._measured_s = self._measure(self._measured)
         if device.type == "cuda":
             # The first segment of each length makes cuDNN choose its algorithms.
             for segment in {each.segment for each in presets.values()} - {self._measured}:
                 self._compute_now(segment)
+
+    MOST_LOAD = 0.7
+    """Share of the time that a preset may need on a device; beyond, it would not hold for long."""
+
+    def load_of(self, preset: LatencyPreset) -> float:
+        """Share of the device's time that one session of a preset takes; 1 and more cannot be."""
+        return self.compute_s(preset) * self.separator.sample_rate / preset.hop
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -124,10 +131,10 @@ class Engine:
             OfferRefusedError: nothing; the message says why.
         """
         name = hello.preset or self.preset
-        if name not in self._presets:
-            raise OfferRefusedError(f"unknown preset '{name}', expected {', '.join(self._presets)}")
+        if name not in self.presets:
+            raise OfferRefusedError(f"unknown preset '{name}', expected {', '.join(self.presets)}")
         consistency = self._consistency_of(hello)
-        preset = self._presets[name]
+        preset = self.presets[name]
         hop_s = preset.hop / self.separator.sample_rate
         if hello.mode == "offline":
             return Offer(preset=name, consistency=consistency, budget=0, demand=None, hop_s=hop_s)
@@ -156,7 +163,7 @@ class Engine:
             self.separator,
             self.scheduler,
             ticket,
-            StreamConfig.from_preset(self._presets[offer.preset]),
+            StreamConfig.from_preset(self.presets[offer.preset]),
             sample_rate=hello.sample_rate,
             channels=hello.channels,
             consistency=offer.consistency,

@@ -96,7 +96,7 @@ class Scheduler:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._separator = separator
-        self._device = device
+        self.device = device
         self._largest_batch = largest_batch or (8 if device.type == "cuda" else 1)
         self._clock = clock
         self._jobs: list[_Job] = []
@@ -213,7 +213,7 @@ class Scheduler:
         started = self._clock()
         try:
             with torch.inference_mode():
-                mix = torch.cat([job.mix for job in jobs]).to(self._device)
+                mix = torch.cat([job.mix for job in jobs]).to(self.device)
                 stems = self._separator(mix).float().cpu()
         except Exception as error:  # noqa: BLE001 - whoever waits gets it, and the others go on
             for job in jobs:

@@ -12,20 +12,24 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import socket
 import time
 from typing import TYPE_CHECKING
 
 import zmq
+import zmq.auth.thread
 
 from bridge.protocol import Error, encode
-from bridge.protocol.limits import LARGEST_BODY
+from bridge.server.broadcast import Broadcast
+from bridge.server.control import Control
+from bridge.server.door import Door
 from bridge.server.sessions import SessionTable
+from bridge.server.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from bridge.keys import EngineKeys
     from bridge.run_folder import Endpoints
     from bridge.server.engine import Engine
     from bridge.server.sessions import Answer
@@ -35,7 +39,6 @@ __all__ = ["EngineServer"]
 logger = logging.getLogger(__name__)
 
 _POLL_MS = 100
-_QUEUED_MESSAGES = 4_096
 _AT_ONCE = 256
 """Messages taken from a socket before the others have their turn."""
 
@@ -45,37 +48,43 @@ class EngineServer:
 
     Args:
         engine: what the sessions share, warm. It is stopped with the server.
-        endpoints: addresses to serve at; several sets serve the same sessions.
+        endpoints: where to serve; several sets serve the same sessions.
+        keys: who may come in through addresses that other machines can reach.
         most_sessions: at the same time.
 
     Raises:
-        zmq.ZMQError: an address cannot be bound.
+        ConfigError: an address cannot be bound, or may not without keys.
     """
 
     def __init__(
-        self, engine: Engine, endpoints: Sequence[Endpoints], *, most_sessions: int = 64
+        self,
+        engine: Engine,
+        endpoints: Sequence[Endpoints],
+        *,
+        keys: EngineKeys | None = None,
+        most_sessions: int = 64,
     ) -> None:
         self._engine = engine
-        self._context = zmq.Context()
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._doorman = self._hire_doorman(keys)
+        self._doors: list[Door] = []
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)
         self._wake_writer.setblocking(False)
-        self.sessions = SessionTable(engine, most=most_sessions, wake=self._wake)
-        self._audio = self._socket(zmq.ROUTER)
-        # A message for a peer that has gone is an error, which ends the session, and not a silence.
-        self._audio.setsockopt(zmq.ROUTER_MANDATORY, 1)
-        self._stopped = False
         try:
-            # Sockets that only their owner may open, whatever the folder's mode.
-            mask = os.umask(0o077)
-            try:
-                for each in endpoints:
-                    self._audio.bind(each.audio)
-            finally:
-                os.umask(mask)
-        except zmq.ZMQError:
+            for each in endpoints:
+                guarded = keys if each.audio.startswith("tcp:") else None
+                self._doors.append(Door(self._context, each, guarded))
+        except BaseException:
             self._close()
             raise
+        self._broadcast = Broadcast([door.stems for door in self._doors])
+        self.sessions = SessionTable(
+            engine, most=most_sessions, publish=self._broadcast.publish, wake=self._wake
+        )
+        self.telemetry = Telemetry(engine, self.sessions)
+        self._control = Control(engine, self.sessions, self.telemetry)
+        self._stopped = False
 
     def run(self, ready: Callable[[], None] | None = None) -> None:
         """Serve until `stop` is called.
@@ -84,17 +93,16 @@ class EngineServer:
             ready: called once when clients are served.
         """
         poller = zmq.Poller()
-        poller.register(self._audio, zmq.POLLIN)
         poller.register(self._wake_reader, zmq.POLLIN)
+        for door in self._doors:
+            for each in (door.audio, door.control, door.stems):
+                poller.register(each, zmq.POLLIN)
         if ready is not None:
             ready()
         try:
             while not self._stopped:
                 poller.poll(_POLL_MS)
-                self._drain_wake()
-                self._receive()
-                self._send(self.sessions.finished())
-                self._send(self.sessions.tend(time.monotonic()))
+                self._turn()
             self._send(self.sessions.close())
         finally:
             self._close()
@@ -104,46 +112,70 @@ class EngineServer:
         self._stopped = True
         self._wake()
 
-    def _wake(self) -> None:
-        # A full pipe means that the thread will wake up anyway; a closed one, that it has ended.
-        with contextlib.suppress(OSError):
-            self._wake_writer.send(b"\0")
-
-    def _drain_wake(self) -> None:
+    def _turn(self) -> None:
+        """Carry what there is to carry."""
         with contextlib.suppress(BlockingIOError):
             while len(self._wake_reader.recv(4096)) == 4096:
                 pass
+        self._broadcast.update()
+        for number, door in enumerate(self._doors):
+            self._receive_audio(number, door.audio)
+            self._receive_requests(door.control)
+        self._send(self.sessions.finished())
+        self._send(self.sessions.tend(time.monotonic()))
 
-    def _receive(self) -> None:
+    def _receive_audio(self, number: int, audio: zmq.Socket[bytes]) -> None:
         now_s = time.monotonic()
         for _ in range(_AT_ONCE):
             try:
-                peer, *frames = self._audio.recv_multipart(zmq.NOBLOCK, copy=False)
+                name, *frames = audio.recv_multipart(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 return
-            answers = self.sessions.handle(peer.bytes, [frame.buffer for frame in frames], now_s)
-            self._send(answers)
+            buffers = [frame.buffer for frame in frames]
+            self._send(self.sessions.handle((number, name.bytes), buffers, now_s))
+
+    def _receive_requests(self, control: zmq.Socket[bytes]) -> None:
+        for _ in range(_AT_ONCE):
+            try:
+                # A REQ socket puts an empty frame before the request and expects it back.
+                *envelope, request = control.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            with contextlib.suppress(zmq.ZMQError):  # who has gone needs no answer
+                control.send_multipart([*envelope, self._control.answer(request)], zmq.NOBLOCK)
 
     def _send(self, answers: Sequence[Answer]) -> None:
         for answer in answers:
+            number, name = answer.peer
             try:
-                self._audio.send_multipart([answer.peer, *encode(answer.message)], zmq.NOBLOCK)
+                self._doors[number].audio.send_multipart(
+                    [name, *encode(answer.message)], zmq.NOBLOCK
+                )
             except zmq.ZMQError as error:
                 # Gone, or so slow that its queue is full: either way it cannot be served.
                 if not isinstance(answer.message, Error):
                     logger.warning("a peer cannot be reached: %s", error)
                 self.sessions.drop(answer.peer)
 
-    def _socket(self, kind: int) -> zmq.Socket[bytes]:
-        made = self._context.socket(kind)
-        made.setsockopt(zmq.LINGER, 200)
-        made.setsockopt(zmq.SNDHWM, _QUEUED_MESSAGES)
-        made.setsockopt(zmq.RCVHWM, _QUEUED_MESSAGES)
-        made.setsockopt(zmq.MAXMSGSIZE, LARGEST_BODY + 1024)
-        return made
+    def _wake(self) -> None:
+        # A full pipe means that the thread will wake up anyway; a closed one, that it has ended.
+        with contextlib.suppress(OSError):
+            self._wake_writer.send(b"\0")
+
+    def _hire_doorman(self, keys: EngineKeys | None) -> zmq.auth.thread.ThreadAuthenticator | None:
+        """A thread that compares the keys of those who come with the ones that are known."""
+        if keys is None:
+            return None
+        doorman = zmq.auth.thread.ThreadAuthenticator(self._context)
+        doorman.start()
+        doorman.configure_curve(domain="*", location=keys.clients)
+        return doorman
 
     def _close(self) -> None:
-        self._audio.close()
+        for door in self._doors:
+            door.close()
+        if self._doorman is not None:
+            self._doorman.stop()
         self._context.term()
         self._wake_reader.close()
         self._wake_writer.close()

@@ -27,6 +27,7 @@ from bridge.protocol import (
     Reset,
     Role,
     Session,
+    Stems,
     Welcome,
     decode,
 )
@@ -51,8 +52,8 @@ _TIMEOUT_MS = {Mode.LIVE: 1_500, Mode.OFFLINE: 60_000}
 _WINDOW_S = 10.0
 _MOST_MESSAGES_PER_S = 20_000
 
-Peer = bytes
-"""What names a connection."""
+Peer = tuple[int, bytes]
+"""What names a connection: the door that it came through, and its name there."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,12 +114,21 @@ class SessionTable:
     Args:
         engine: what the sessions share.
         most: sessions at the same time.
+        publish: called with stems that are on their way, and their names.
         wake: called from any thread when `finished` has something to say.
     """
 
-    def __init__(self, engine: Engine, *, most: int, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        most: int,
+        publish: Callable[[Stems, Sequence[str]], None],
+        wake: Callable[[], None],
+    ) -> None:
         self._engine = engine
         self._most = most
+        self._publish = publish
         self._wake = wake
         self._sessions: dict[Peer, ServedSession] = {}
         self._finished: deque[tuple[ServedSession, Finished]] = deque()
@@ -134,10 +144,6 @@ class SessionTable:
 
     def __iter__(self) -> Iterator[ServedSession]:
         return iter(list(self._sessions.values()))
-
-    def by_stream(self, stream: int) -> ServedSession | None:
-        """The session with a number, if there is one."""
-        return next((each for each in self if each.welcome.stream == stream), None)
 
     def handle(
         self, peer: Peer, frames: Sequence[bytes | memoryview], now_s: float
@@ -328,6 +334,7 @@ class SessionTable:
                 part, end=done.end and start + longest >= length, substituted=done.substituted
             )
             answers.append(Answer(session.peer, message))
+            self._publish(message, session.welcome.stems)
         return answers
 
     def _fail(self, peer: Peer, code: ErrorCode, text: str) -> list[Answer]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from bridge.server.stem_gains import StemGains
 from streamsep.engine import StreamingSeparator
 from streamsep.errors import EngineError, StreamSepError
 
@@ -64,8 +65,11 @@ class _Counter:
         self._ticket = ticket
         self.arrived_s = 0.0
         self.late = 0
+        self.bypass = False
 
     def __call__(self, mix: Tensor) -> Tensor:
+        if self.bypass:
+            return self._mixture_as_stems(mix)
         stems = self._scheduler.submit(mix, self._ticket, self.arrived_s).result()
         if stems is None:
             self.late += 1
@@ -111,13 +115,13 @@ class StreamWorker:
         deliver: Callable[[Finished], None],
     ) -> None:
         self._counter = _Counter(separator, scheduler, ticket)
-        self._stream = StreamingSeparator(
-            self._counter,
-            config,
-            sample_rate=sample_rate,
-            channels=channels,
-            consistency=consistency,
-        )
+        self._config = config
+        self._sample_rate = sample_rate
+        self._channels = channels
+        self._consistency: ConsistencyName = consistency
+        self._stream = self._new_stream()
+        self.gains = StemGains(separator.sources, sample_rate)
+        """What the stems are scaled by."""
         self._scheduler = scheduler
         self._ticket = ticket
         self._deliver = deliver
@@ -133,6 +137,19 @@ class StreamWorker:
         """Samples that the network and the resamplers hold back."""
         terms = self._stream.latency_terms
         return terms.network, terms.resampling
+
+    @property
+    def bypass(self) -> bool:
+        """Whether the mixture is passed on in `other`, from the next segment on."""
+        return self._counter.bypass
+
+    @bypass.setter
+    def bypass(self, value: bool) -> None:
+        self._counter.bypass = value
+
+    def change_consistency(self, consistency: ConsistencyName) -> None:
+        """Make stems sum to the mixture in another way, from the next stream on."""
+        self._consistency = consistency
 
     @property
     def late_segments(self) -> int:
@@ -195,7 +212,7 @@ class StreamWorker:
         try:
             while (task := self._take()) is not None:
                 if task[0] != epoch:
-                    self._stream.reset()
+                    self._stream = self._new_stream()
                     epoch = task[0]
                 self._work(task)
         except EngineError:
@@ -219,4 +236,14 @@ class StreamWorker:
             stems = self._stream.push(torch.tensor(samples))
         if samples is None or stems.shape[-1]:
             substituted = self._counter.late > late
+            stems = self.gains.apply(stems)
             self._deliver(Finished(epoch, stems.numpy(), samples is None, substituted))
+
+    def _new_stream(self) -> StreamingSeparator:
+        return StreamingSeparator(
+            self._counter,
+            self._config,
+            sample_rate=self._sample_rate,
+            channels=self._channels,
+            consistency=self._consistency,
+        )

@@ -1,0 +1,149 @@
+"""`streamsep listen`: one stem of a running session, into a file or a pipe."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from streamsep.cli.engine_address import EngineAddress, KeysFolder, find_engine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from bridge.client import StemListener
+    from bridge.keys import ClientKeys
+    from bridge.run_folder import Endpoints
+
+    Samples = NDArray[np.float32]
+
+__all__ = ["listen"]
+
+_PATIENCE_S = 1.0
+
+
+def listen(
+    stem: Annotated[str, typer.Option("--stem", metavar="NAME", help="Which stem.")],
+    out: Annotated[
+        str,
+        typer.Option(
+            "-o", "--out", metavar="FILE|-", help="A float32 wav, or - for raw float32 samples."
+        ),
+    ],
+    session: Annotated[
+        str | None,
+        typer.Option(
+            "--session", metavar="NUMBER", help="Which session.", show_default="the newest"
+        ),
+    ] = None,
+    wait_s: Annotated[
+        float, typer.Option("--wait", metavar="S", min=0.0, help="Wait for a session that long.")
+    ] = 10.0,
+    engine: EngineAddress = None,
+    keys: KeysFolder = None,
+) -> None:
+    """Hear one stem of a session that somebody else plays, until it ends or is interrupted.
+
+    To a pipe, channels are interleaved: 'streamsep listen --stem vocals -o - | aplay -f FLOAT_LE
+    -r 44100 -c 2'. What this end is too slow for is lost, and counted at the end.
+    """
+    from bridge.client import StemListener
+
+    endpoints, guard = find_engine(engine, keys)
+    found = _await_session(endpoints, guard, session, stem, wait_s)
+    stream = int(found["stream"], 16)
+    with ExitStack() as stack:
+        listener = stack.enter_context(StemListener(endpoints.stems, stream, stem, keys=guard))
+        if out == "-":
+            _pour(listener, endpoints, guard, found["stream"], _write_raw)
+        else:
+            import torch
+
+            from streamsep.files import Encoding, StemWriter
+
+            writer = stack.enter_context(
+                StemWriter(
+                    Path(out),
+                    found["sample_rate"],
+                    found["channels"],
+                    Encoding(container="wav", samples="float32"),
+                )
+            )
+            _pour(
+                listener,
+                endpoints,
+                guard,
+                found["stream"],
+                lambda samples: writer.write(torch.tensor(samples)),
+            )
+    if listener.lost:
+        typer.echo(f"{listener.lost} samples were lost: this end was too slow", err=True)
+
+
+def _pour(
+    listener: StemListener,
+    endpoints: Endpoints,
+    keys: ClientKeys | None,
+    session: str,
+    write: Callable[[Samples], None],
+) -> None:
+    """Hand on what is heard until the session is over."""
+    try:
+        while not listener.ended:
+            samples = listener.receive(_PATIENCE_S)
+            if samples is not None:
+                write(samples)
+            elif not any(each["stream"] == session for each in _sessions(endpoints, keys)):
+                return
+    except KeyboardInterrupt:
+        return
+
+
+def _write_raw(samples: Samples) -> None:
+    sys.stdout.buffer.write(samples.T.tobytes())
+    sys.stdout.buffer.flush()
+
+
+def _sessions(endpoints: Endpoints, keys: ClientKeys | None) -> list[dict[str, Any]]:
+    from bridge.client import ask_engine
+
+    found: list[dict[str, Any]] = ask_engine(
+        {"request": "status"}, address=endpoints.control, keys=keys
+    )["sessions"]
+    return found
+
+
+def _await_session(
+    endpoints: Endpoints,
+    keys: ClientKeys | None,
+    number: str | None,
+    stem: str,
+    wait_s: float,
+) -> dict[str, Any]:
+    """The session that is asked for, or the newest one.
+
+    Raises:
+        ConfigError: there is none, or it has no such stem.
+    """
+    from streamsep.errors import ConfigError
+
+    end_s = time.monotonic() + wait_s
+    while True:
+        found = [each for each in _sessions(endpoints, keys) if number in (None, each["stream"])]
+        if found:
+            break
+        if time.monotonic() >= end_s:
+            wanted = "no session is open" if number is None else f"no session has number {number}"
+            raise ConfigError(f"{wanted}; 'streamsep status' shows what the engine does")
+        time.sleep(0.05)
+    stems = found[-1]["stems"]
+    if stem not in stems:
+        raise ConfigError(f"the session has no stem '{stem}', expected {', '.join(stems)}")
+    return found[-1]

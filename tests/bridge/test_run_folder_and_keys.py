@@ -1,0 +1,125 @@
+"""Who may talk to an engine, and how it keeps others out."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+import fakes
+import numpy as np
+import pytest
+import torch
+
+from bridge.client import StemClient
+from bridge.keys import ClientKeys, EngineKeys, make_keys
+from bridge.run_folder import EngineLock, ipc_endpoints, tcp_endpoints
+from bridge.server import Engine, EngineServer
+from streamsep.config import load_presets
+from streamsep.errors import ConfigError, EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def test_a_second_engine_is_refused_and_a_later_one_is_not(tmp_path: Path) -> None:
+    lock = EngineLock(tmp_path / "run")
+    assert (tmp_path / "run").stat().st_mode & 0o777 == 0o700
+    with pytest.raises(EngineError, match="running already"):
+        EngineLock(tmp_path / "run")
+    lock.release()
+    EngineLock(tmp_path / "run").release()
+
+
+def test_a_folder_that_others_may_enter_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir(mode=0o755)
+    folder.chmod(0o755)
+    with pytest.raises(ConfigError, match="others may enter"):
+        EngineLock(folder)
+
+
+def test_a_path_too_long_for_a_socket_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="107"):
+        ipc_endpoints(tmp_path / ("x" * 100))
+
+
+@pytest.mark.parametrize("address", ["localhost:5000", "tcp://:1", "tcp://a:99999", "udp://a:1"])
+def test_what_is_no_address_is_refused(address: str) -> None:
+    with pytest.raises(ConfigError, match="tcp://HOST:PORT"):
+        tcp_endpoints(address)
+
+
+def test_keys_are_for_their_owner_alone_and_are_kept(tmp_path: Path) -> None:
+    made = make_keys(tmp_path / "keys")
+    assert {path.name for path in made} == {
+        "engine.key",
+        "engine.key_secret",
+        "client.key",
+        "client.key_secret",
+    }
+    assert all(path.stat().st_mode & 0o077 == 0 for path in made)
+    before = [path.read_bytes() for path in made]
+    assert make_keys(tmp_path / "keys") == []
+    assert [path.read_bytes() for path in made] == before
+    made[-1].chmod(0o644)
+    with pytest.raises(ConfigError, match="others may read"):
+        ClientKeys.load(tmp_path / "keys")
+
+
+def fake_engine() -> Engine:
+    presets = load_presets()
+    return Engine(
+        fakes.Gains(stride=2048), "fake", torch.device("cpu"), presets=presets, preset="live"
+    )
+
+
+def test_an_address_of_the_network_needs_keys() -> None:
+    with pytest.raises(ConfigError, match="needs keys"):
+        EngineServer(fake_engine(), [tcp_endpoints("tcp://0.0.0.0:47000")])
+
+
+def free_ports() -> int:
+    """A port that is free and whose two neighbours are."""
+    while True:
+        with socket.socket() as first:
+            first.bind(("127.0.0.1", 0))
+            port: int = first.getsockname()[1]
+        try:
+            for offset in range(3):
+                with socket.socket() as each:
+                    each.bind(("127.0.0.1", port + offset))
+        except (OSError, OverflowError):
+            continue
+        return port
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[str]:
+    """The address of an engine that asks for keys."""
+    make_keys(tmp_path / "keys")
+    endpoints = tcp_endpoints(f"tcp://127.0.0.1:{free_ports()}")
+    server = EngineServer(fake_engine(), [endpoints], keys=EngineKeys.load(tmp_path / "keys"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    yield endpoints.audio
+    server.stop()
+    thread.join(20)
+
+
+def test_who_holds_a_known_key_comes_in(guarded: str, tmp_path: Path) -> None:
+    keys = ClientKeys.load(tmp_path / "keys")
+    mix = np.ones((2, 5000), np.float32)
+    with StemClient(sample_rate=44_100, address=guarded, keys=keys) as client:
+        assert np.array_equal(client.separate(mix)[0], mix)
+
+
+def test_who_holds_none_or_a_strange_one_hears_nothing(guarded: str, tmp_path: Path) -> None:
+    make_keys(tmp_path / "strange")
+    (tmp_path / "strange" / "engine.key").unlink()
+    os.link(tmp_path / "keys" / "engine.key", tmp_path / "strange" / "engine.key")
+    for keys in (None, ClientKeys.load(tmp_path / "strange")):
+        with pytest.raises(EngineError, match="no engine answers"):
+            StemClient(sample_rate=44_100, address=guarded, keys=keys, connect_timeout_s=0.5)
