@@ -7,6 +7,7 @@ enter it, and a locked file in it says that an engine is there.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import stat
 import sys
@@ -30,6 +31,19 @@ class Endpoints:
     audio: str
     control: str
     stems: str
+
+    def check_private(self) -> None:
+        """Make sure that only processes of this machine can reach them.
+
+        Raises:
+            ConfigError: others can, so keys are needed.
+        """
+        scheme, _, rest = self.audio.partition("://")
+        if scheme == "tcp" and not _is_loopback(rest.rpartition(":")[0].strip("[]")):
+            raise ConfigError(
+                f"{self.audio} can be reached from other machines and needs keys: make them with "
+                "'streamsep keys FOLDER' and pass --keys FOLDER"
+            )
 
 
 def default_run_folder() -> Path:
@@ -91,6 +105,13 @@ class EngineLock:
     def release(self) -> None:
         """Let another engine use the folder."""
         self._file.close()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _make_private(folder: Path) -> None:

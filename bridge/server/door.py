@@ -6,7 +6,6 @@ belongs to a socket and not to an address, so what is guarded and what is not ca
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from typing import TYPE_CHECKING
 
@@ -41,11 +40,8 @@ class Door:
     def __init__(
         self, context: zmq.Context[zmq.Socket[bytes]], endpoints: Endpoints, keys: EngineKeys | None
     ) -> None:
-        if keys is None and not _is_private(endpoints.audio):
-            raise ConfigError(
-                f"{endpoints.audio} can be reached from other machines and needs keys: make them "
-                "with 'streamsep keys FOLDER' and pass --keys FOLDER"
-            )
+        if keys is None:
+            endpoints.check_private()
         self.audio = context.socket(zmq.ROUTER)
         # A message for a peer that has gone is an error, which ends the session, and not a silence.
         self.audio.setsockopt(zmq.ROUTER_MANDATORY, 1)
@@ -87,15 +83,3 @@ class Door:
         # A listener that does not keep up loses the newest and hears what is not too old.
         self.stems.setsockopt(zmq.SNDHWM, _QUEUED_BROADCASTS)
         self.stems.setsockopt(zmq.SNDBUF, 64 * 1024)
-
-
-def _is_private(address: str) -> bool:
-    """Whether only processes of this machine can reach an address."""
-    scheme, _, rest = address.partition("://")
-    if scheme != "tcp":
-        return True
-    host = rest.rpartition(":")[0].strip("[]")
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

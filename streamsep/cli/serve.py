@@ -90,16 +90,19 @@ def serve(
     endpoints = [ipc_endpoints(default_run_folder())]
     if bind is not None:
         endpoints.append(tcp_endpoints(bind))
+        if keys is None:
+            endpoints[-1].check_private()
     elif keys is not None:
         raise ConfigError("--keys guards an address of the network; name one with --bind")
-    lock = EngineLock(default_run_folder())
     from bridge.keys import EngineKeys
+
+    guard = None if keys is None else EngineKeys.load(keys)
+    lock = EngineLock(default_run_folder())
     from bridge.server import EngineServer
 
     engine = _warm_engine(
         model, preset, device, consistency, budget_ms, cache_dir, download=download
     )
-    guard = None if keys is None else EngineKeys.load(keys)
     server = EngineServer(engine, endpoints, keys=guard, most_sessions=sessions)
     if metrics_port is not None:
         from bridge.server.metrics import serve_metrics

@@ -1,0 +1,185 @@
+"""`streamsep serve` and the commands that talk to it, all as real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from streamsep import StreamConfig, StreamingSeparator, load_preset, load_separator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RATE = 44_100
+# One that a machine with other things to do can hold.
+PRESET = """\
+name: slow
+description: a quarter of the work of the shortest
+use: tests
+context: 8192
+hop: 45056
+look_ahead: 8192
+crossfade: 2048
+"""
+
+
+class Shell:
+    """The command line of a user whose run-time folder is a temporary one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.preset = folder / "slow.yaml"
+        self.preset.write_text(PRESET)
+        self.environment = {**os.environ, "XDG_RUNTIME_DIR": str(folder), "OMP_NUM_THREADS": "1"}
+
+    def run(self, *arguments: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "streamsep", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            env=self.environment,
+        )
+
+    def start(self, *arguments: object) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "streamsep", *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.environment,
+        )
+
+    @contextmanager
+    def serving(self, *options: object) -> Iterator[subprocess.Popen[str]]:
+        """An engine with the starter for as long as the block lasts."""
+        engine = self.start("serve", "--model", "starter", "--preset", self.preset, *options)
+        assert engine.stdout is not None
+        try:
+            for line in engine.stdout:
+                if line.startswith("READY"):
+                    break
+            else:
+                pytest.fail(engine.communicate()[1])
+            yield engine
+        finally:
+            engine.terminate()
+            engine.communicate(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def shell() -> Iterator[Shell]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield Shell(Path(folder))
+
+
+@pytest.fixture(scope="module")
+def engine(shell: Shell) -> Iterator[subprocess.Popen[str]]:
+    with shell.serving() as running:
+        yield running
+
+
+@pytest.fixture
+def song(tmp_path: Path) -> Path:
+    path = tmp_path / "song.wav"
+    audio = 0.1 * np.random.default_rng(0).standard_normal((3 * RATE, 2))
+    soundfile.write(path, audio, RATE, subtype="FLOAT")
+    return path
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_file_sent_to_the_engine_comes_back_as_the_core_separates_it(
+    shell: Shell, song: Path, tmp_path: Path
+) -> None:
+    done = shell.run("send", song, "-o", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    mix = torch.from_numpy(soundfile.read(song, dtype="float32")[0].T.copy())
+    config = StreamConfig.from_preset(load_preset(shell.preset))
+    stream = StreamingSeparator(load_separator("starter"), config)
+    expected = torch.cat([stream.push(mix), stream.flush()], -1).numpy()
+    for stem, samples in zip(stream.sources, expected, strict=True):
+        got, rate = soundfile.read(tmp_path / "out" / "song" / f"{stem}.wav", dtype="float32")
+        assert rate == RATE
+        assert np.array_equal(got.T, samples)
+
+
+@pytest.mark.usefixtures("engine")
+def test_listening_writes_the_stem_that_somebody_else_plays(
+    shell: Shell, song: Path, tmp_path: Path
+) -> None:
+    listener = shell.start("listen", "--stem", "vocals", "-o", tmp_path / "v.wav", "--wait", "60")
+    time.sleep(3.0)
+    sender = shell.start("send", song, "--live", "-o", tmp_path / "out")
+    assert sender.wait(60) == 0
+    assert listener.wait(60) == 0
+    heard, _ = soundfile.read(tmp_path / "v.wav")
+    assert len(heard) > RATE
+    for stream in (sender, listener):
+        stream.communicate()
+
+
+@pytest.mark.usefixtures("engine")
+def test_status_shows_the_engine(shell: Shell) -> None:
+    assert "starter on cpu" in shell.run("status").stdout
+    state = json.loads(shell.run("status", "--json").stdout)
+    assert (state["model"], state["preset"], state["sessions"]) == ("starter", "slow", [])
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_second_engine_is_refused_in_one_line(shell: Shell) -> None:
+    done = shell.run("serve", "--model", "starter")
+    assert done.returncode == 2
+    assert done.stderr.startswith("streamsep: an engine is running already")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("status",), "no engine answers"),
+        (("send", "SONG"), "no engine answers"),
+        (("listen", "--stem", "vocals", "-o", "-"), "no engine answers"),
+        (("serve", "--bind", "tcp://0.0.0.0:47100", "--model", "starter"), "needs keys"),
+        (("serve", "--bind", "nowhere"), "tcp://HOST:PORT"),
+        (("serve", "--preset", "fastest"), "unknown latency preset"),
+        (("serve", "--keys", "keys"), "--bind"),
+        (("status", "--engine", "tcp://127.0.0.1:47200", "--keys", "nowhere"), "streamsep keys"),
+    ],
+)
+def test_mistakes_are_one_line(
+    tmp_path: Path, song: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    arguments = tuple(str(song) if each == "SONG" else each for each in arguments)
+    done = Shell(tmp_path).run(*arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("streamsep: ")
+
+
+def test_an_interrupted_engine_ends_cleanly_and_can_be_started_again(tmp_path: Path) -> None:
+    shell = Shell(tmp_path)
+    with shell.serving("--log-format", "json") as engine:
+        engine.send_signal(signal.SIGINT)
+        assert engine.wait(30) == 0
+    with (
+        shell.serving("--metrics-port", "47311"),
+        urllib.request.urlopen("http://127.0.0.1:47311/metrics", timeout=10) as page,
+    ):
+        text = page.read().decode()
+    assert "streamsep_sessions 0.0" in text
+    assert 'streamsep_compute_ms{quantile="p50"}' in text
