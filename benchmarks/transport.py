@@ -3,13 +3,16 @@
     uv run python benchmarks/transport.py
 
 2048 stereo samples go up and four stereo stems of 2048 come down, back to back, over an ipc socket
-to another process. The peer is pyzmq itself in the same run: a ROUTER that answers as many bytes
-with as many. Ours is the real server with a separator that copies, a StemClient, and a network whose
-segment is as long as the block, so that every block is answered at once.
+to another process:
+
+pyzmq      the peer: a ROUTER that answers as many bytes with as many
+transport  our protocol, sessions and client, with a stream that answers at once
+engine     the real thing: a thread for the stream, overlap-add, the scheduler's thread, and a
+           separator that copies, with segments as long as the block
 
 Floor: the kernel copies 16 KiB up and 64 KiB down, twice each, which takes some ten microseconds; a
-round trip also wakes four sleeping threads, and ours four more (the stream's, the scheduler's, the
-stream's again, the socket's).
+round trip also wakes two sleeping processes, and the engine's four more threads (the stream's, the
+scheduler's, the stream's again, the socket's).
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -27,10 +30,20 @@ import typer
 import zmq
 from common import write_results
 
+from bridge.client import StemClient
+from bridge.run_folder import EngineLock, ipc_endpoints
+from bridge.server import Engine, EngineServer
+from bridge.server.engine import Offer
+from bridge.server.stream_worker import Finished
+from streamsep.config import LatencyPreset
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from multiprocessing.synchronize import Event
 
     from torch import Tensor
+
+    from bridge.protocol import Hello
 
 BLOCK = 2048
 UP = 4 * 2 * BLOCK
@@ -61,12 +74,56 @@ def serve_echo(address: str, ready: Event) -> None:
         socket.send_multipart([name, header, answer], copy=False)
 
 
+class AnsweringStream:
+    """Gives back the mixture four times, in the thread that asks."""
+
+    latency_terms = (0, 0)
+    busy = False
+
+    def __init__(self, deliver: Callable[[Finished], None]) -> None:
+        self._deliver = deliver
+
+    def push(self, epoch: int, samples: np.ndarray, arrived_s: float) -> None:
+        """Answer a block."""
+        self._deliver(Finished(epoch, np.broadcast_to(samples, (4, *samples.shape))))
+
+    def reset(self, epoch: int) -> None:
+        """Nothing is kept."""
+
+
+class AnsweringEngine:
+    """What the sessions need of an engine, without one."""
+
+    model = "answers"
+    sources = Copying.sources
+
+    def offer(self, hello: Hello) -> Offer:
+        """Anything for everybody."""
+        return Offer(preset="none", consistency="off", budget=0, demand=None, hop_s=1.0)
+
+    def open_stream(
+        self, offer: Offer, hello: Hello, deliver: Callable[[Finished], None]
+    ) -> AnsweringStream:
+        """A stream that answers at once."""
+        return AnsweringStream(deliver)
+
+    def close_stream(self, stream: AnsweringStream) -> None:
+        """Nothing to be done."""
+
+    def stop(self) -> None:
+        """Nothing to be done."""
+
+
+def serve_transport(folder: Path, ready: Event) -> None:
+    """The server without its engine."""
+    lock = EngineLock(folder)
+    server = EngineServer(cast("Engine", AnsweringEngine()), [ipc_endpoints(folder)])
+    server.run(ready.set)
+    lock.release()
+
+
 def serve_engine(folder: Path, ready: Event) -> None:
     """The real server."""
-    from bridge.run_folder import EngineLock, ipc_endpoints
-    from bridge.server import Engine, EngineServer
-    from streamsep.config import LatencyPreset
-
     torch.set_num_threads(1)
     preset = LatencyPreset(
         name="echo", description="", use="", context=0, hop=2048, look_ahead=0, crossfade=0
@@ -94,8 +151,6 @@ def time_echo(address: str, rounds: int) -> list[float]:
 
 def time_bridge(folder: Path, rounds: int) -> list[float]:
     """Seconds of each round trip through the engine."""
-    from bridge.client import StemClient
-
     block = np.ones((2, BLOCK), np.float32)
     took = []
     with StemClient(sample_rate=44_100, address=f"ipc://{folder}/audio.ipc") as client:
@@ -112,20 +167,23 @@ def main(rounds: int = 3000, turns: int = 3) -> None:
     """Measure both by turns and print the medians, the tails and the ratio."""
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name) / "run"
-        echo = f"ipc://{name}/echo.ipc"
-        ready = [context.Event(), context.Event()]
-        servers = [
-            context.Process(target=serve_echo, args=(echo, ready[0]), daemon=True),
-            context.Process(target=serve_engine, args=(folder, ready[1]), daemon=True),
-        ]
-        for server, up in zip(servers, ready, strict=True):
-            server.start()
-            up.wait(60)
-        results: dict[str, list[float]] = {"pyzmq": [], "bridge": []}
+        base = Path(name)
+        echo = f"ipc://{base}/echo.ipc"
+        servers = []
+        for serve, place in (
+            (serve_echo, echo),
+            (serve_transport, base / "transport"),
+            (serve_engine, base / "engine"),
+        ):
+            ready = context.Event()
+            servers.append(context.Process(target=serve, args=(place, ready), daemon=True))
+            servers[-1].start()
+            ready.wait(60)
+        results: dict[str, list[float]] = {"pyzmq": [], "transport": [], "engine": []}
         for _ in range(turns):
             results["pyzmq"] += time_echo(echo, rounds)
-            results["bridge"] += time_bridge(folder, rounds)
+            results["transport"] += time_bridge(base / "transport", rounds)
+            results["engine"] += time_bridge(base / "engine", rounds)
         for server in servers:
             server.kill()
     summary = {
@@ -135,11 +193,14 @@ def main(rounds: int = 3000, turns: int = 3) -> None:
         }
         for name, took in results.items()
     }
-    ratio = summary["bridge"]["median_us"] / summary["pyzmq"]["median_us"]
+    bare_us = summary["pyzmq"]["median_us"]
     for name, figures in summary.items():
-        print(f"{name:7} median {figures['median_us']:6.0f} µs  p99 {figures['p99_us']:6.0f} µs")
-    print(f"ratio of the medians {ratio:.2f}")
-    write_results("transport", {**summary, "ratio": ratio})
+        figures["ratio"] = figures["median_us"] / bare_us
+        print(
+            f"{name:9} median {figures['median_us']:6.0f} µs  p99 {figures['p99_us']:6.0f} µs  "
+            f"{figures['ratio']:.2f} × pyzmq"
+        )
+    write_results("transport", summary)
 
 
 if __name__ == "__main__":
