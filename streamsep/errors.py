@@ -8,6 +8,7 @@
     │   ├── UnknownModelError  a name that is not in the registry
     │   ├── CheckpointError    weights that are damaged, foreign or unsafe to load
     │   └── DownloadError      weights that could not be fetched whole
+    ├── TrainingError          a training run that cannot go on, its checkpoint kept
     ├── MissingToolError       a program or an optional package that is not installed
     ├── EngineError            an engine that is not there, or that refused or ended a session
     └── ProtocolError          see docs/protocol.md
@@ -31,6 +32,7 @@ __all__ = [
     "ProtocolError",
     "RemoteProtocolError",
     "StreamSepError",
+    "TrainingError",
     "UnknownModelError",
 ]
 
@@ -65,6 +67,10 @@ class CheckpointError(ModelError):
 
 class DownloadError(ModelError):
     """Weights that could not be fetched whole."""
+
+
+class TrainingError(StreamSepError):
+    """A training run that cannot go on; what it has saved is kept."""
 
 
 class MissingToolError(StreamSepError):

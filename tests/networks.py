@@ -11,7 +11,15 @@ from torch import Tensor, nn
 
 from streamsep.models.hybrid_demucs import HybridDemucs, HybridDemucsConfig
 
-__all__ = ["demucs_twin", "ours_from_demucs", "random_network", "torchaudio_twin"]
+__all__ = [
+    "STEMS",
+    "demucs_from_ours",
+    "demucs_twin",
+    "ours_from_demucs",
+    "random_network",
+    "torchaudio_twin",
+    "unsettle",
+]
 
 STEMS = ("drums", "bass", "other", "vocals")
 OURS = {
@@ -28,21 +36,24 @@ def random_network(
     """A Hybrid Demucs whose every parameter matters."""
     torch.manual_seed(seed)
     network = HybridDemucs(
-        HybridDemucsConfig(
-            hidden=hidden, audio_channels=channels, sources=STEMS[:sources], layer_scale=0.5
-        )
+        HybridDemucsConfig(hidden=hidden, audio_channels=channels, sources=STEMS[:sources])
     )
-    with torch.no_grad():
-        for module in network.modules():
-            if isinstance(module, nn.GroupNorm):
-                module.weight.normal_(1.0, 0.3)
-                module.bias.normal_(0.0, 0.3)
-        for name, parameter in network.named_parameters():
-            if name.endswith("scale"):
-                parameter.mul_(torch.rand_like(parameter) + 0.5)
-            elif "query_decay" in name:
-                parameter.add_(torch.randn_like(parameter))
+    unsettle(network)
     return network.eval()
+
+
+@torch.no_grad()
+def unsettle(network: nn.Module) -> None:
+    """Draw those weights of a Hybrid Demucs, ours or demucs', that start out neutral."""
+    for module in network.modules():
+        if isinstance(module, nn.GroupNorm):
+            module.weight.normal_(1.0, 0.3)
+            module.bias.normal_(0.0, 0.3)
+    for name, parameter in network.named_parameters():
+        if name.endswith("scale"):
+            parameter.uniform_(0.25, 0.75)
+        elif "query_decay" in name:
+            parameter.add_(torch.randn_like(parameter))
 
 
 def ours_from_demucs(weights: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -54,14 +65,22 @@ def ours_from_demucs(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     return renamed
 
 
+def demucs_from_ours(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Our weights under demucs' names."""
+    theirs = {ours: prefix for prefix, ours in OURS.items()}
+    renamed = {}
+    for name, weight in weights.items():
+        prefix, rest = name.split(".", 1)
+        renamed[theirs.get(f"{prefix}.", f"{prefix}.") + rest] = weight
+    return renamed
+
+
 def demucs_twin(ours: HybridDemucs) -> nn.Module:
     """demucs' network with the weights of ours."""
     from demucs.hdemucs import HDemucs
 
     theirs = HDemucs(list(ours.sources), audio_channels=ours.channels, channels=ours.config.hidden)
-    weights = ours.state_dict()
-    names = {new: old for old in theirs.state_dict() for new in ours_from_demucs({old: None})}
-    theirs.load_state_dict({names[name]: weight for name, weight in weights.items()})
+    theirs.load_state_dict(demucs_from_ours(ours.state_dict()))
     return theirs.eval()
 
 

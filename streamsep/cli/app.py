@@ -15,10 +15,17 @@ import typer
 
 from streamsep.cli.demo import demo
 from streamsep.cli.doctor import doctor
+from streamsep.cli.evaluate import evaluate
+from streamsep.cli.keys import keys
+from streamsep.cli.listen import listen
 from streamsep.cli.models import models
 from streamsep.cli.presets import presets
+from streamsep.cli.remix import remix
 from streamsep.cli.render import render
+from streamsep.cli.send import send
 from streamsep.cli.separate import separate
+from streamsep.cli.serve import serve
+from streamsep.cli.status import status
 from streamsep.cli.train import train
 from streamsep.errors import StreamSepError
 
@@ -67,7 +74,14 @@ app.command("models")(models)
 app.command("presets")(presets)
 app.command("doctor")(doctor)
 app.command("render")(render)
+app.command("remix")(remix)
+app.command("serve")(serve)
+app.command("status")(status)
+app.command("send")(send)
+app.command("listen")(listen)
+app.command("keys")(keys)
 app.command("train")(train)
+app.command("evaluate")(evaluate)
 
 
 def main() -> None:

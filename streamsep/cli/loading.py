@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from streamsep.errors import ConfigError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from streamsep.engine import OverlapConfig
     from streamsep.models import LoadedModel
 
-__all__ = ["announce_model", "choose_device", "load_with_progress"]
+__all__ = ["announce_model", "choose_device", "file_tiling", "load_with_progress"]
 
 
 def choose_device(wanted: str) -> str:
@@ -52,6 +55,25 @@ def load_with_progress(
         return load_model(
             name, cache_dir=cache_dir, device=device, download=download, progress=show
         )
+
+
+def file_tiling(
+    model: LoadedModel, segment_s: float | None, overlap: float | None
+) -> OverlapConfig:
+    """Segments on the network's grid: hop and segment both multiples of its stride by default."""
+    from streamsep.engine import OverlapConfig
+
+    segment = model.segment
+    if segment_s is not None:
+        # Four strides, so that a quarter of overlap leaves the hop on the grid too.
+        grid = 4 * model.stride
+        segment = grid * round(segment_s * model.sample_rate / grid)
+        if segment < grid:
+            raise ConfigError(
+                f"--segment {segment_s:g} s is too short for this network, use at least "
+                f"{grid / model.sample_rate:.2f} s"
+            )
+    return OverlapConfig(segment=segment, overlap=0.25 if overlap is None else overlap)
 
 
 def announce_model(model: LoadedModel, *, quiet: bool) -> None:

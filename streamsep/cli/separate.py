@@ -31,6 +31,8 @@ from streamsep.cli.separate_options import (
     OtherMethodChoice,
     OutFolder,
     Overlap,
+    Refinement,
+    RefinementChoice,
     Seed,
     Segment,
     Shifts,
@@ -41,7 +43,7 @@ from streamsep.cli.separate_options import (
 from streamsep.errors import ConfigError
 
 if TYPE_CHECKING:
-    from streamsep.engine import OverlapConfig, StreamConfig
+    from streamsep.engine import StreamConfig
     from streamsep.files import Encoding
     from streamsep.models import LoadedModel
     from streamsep.offline import SeparatedTrack, TrackOutcome
@@ -62,6 +64,7 @@ def separate(
     segment: Segment = None,
     latency_preset: LatencyPresetName = None,
     consistency: ConsistencyChoice = Consistency.OFF,
+    refine: RefinementChoice = Refinement.OFF,
     two_stems: TwoStems = None,
     other_method: OtherMethodChoice = OtherMethod.ADD,
     int24: Int24 = False,
@@ -93,7 +96,12 @@ def separate(
         raise ConfigError(
             "--latency-preset sets its own segments: leave out --segment and --overlap"
         )
-    from streamsep.cli.loading import announce_model, choose_device, load_with_progress
+    from streamsep.cli.loading import (
+        announce_model,
+        choose_device,
+        file_tiling,
+        load_with_progress,
+    )
     from streamsep.cli.track_progress import TrackProgress
     from streamsep.files import expand
     from streamsep.offline import OutputLayout, SeparationOptions, separate_batch
@@ -110,6 +118,7 @@ def separate(
         tiling=_live_tiling(latency_preset),
         shifts=shifts,
         consistency=consistency.value,
+        refinement=refine.value,
         two_stems=two_stems,
         other_method=other_method.value,
         encoding=encoding,
@@ -123,7 +132,7 @@ def separate(
         # The output folder is what shall be separated (`.` into `.`): only leave out its stems.
         found, errors = expand(tracks, exclude=layout.folder)
     if options.tiling is None:
-        options = replace(options, tiling=_file_tiling(model, segment, overlap))
+        options = replace(options, tiling=file_tiling(model, segment, overlap))
     announce_model(model, quiet=as_json)
     with TrackProgress(quiet=as_json) as observer:
         for error in errors:
@@ -167,25 +176,6 @@ def _live_tiling(name: str | None) -> StreamConfig | None:
     from streamsep.engine import StreamConfig
 
     return StreamConfig.from_preset(load_preset(name))
-
-
-def _file_tiling(
-    model: LoadedModel, segment_s: float | None, overlap: float | None
-) -> OverlapConfig:
-    """Segments on the network's grid: hop and segment both multiples of its stride by default."""
-    from streamsep.engine import OverlapConfig
-
-    segment = model.segment
-    if segment_s is not None:
-        # Four strides, so that a quarter of overlap leaves the hop on the grid too.
-        grid = 4 * model.stride
-        segment = grid * round(segment_s * model.sample_rate / grid)
-        if segment < grid:
-            raise ConfigError(
-                f"--segment {segment_s:g} s is too short for this network, use at least "
-                f"{grid / model.sample_rate:.2f} s"
-            )
-    return OverlapConfig(segment=segment, overlap=0.25 if overlap is None else overlap)
 
 
 def _as_json(outcome: TrackOutcome, model: LoadedModel) -> dict[str, Any]:

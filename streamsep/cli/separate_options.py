@@ -30,6 +30,8 @@ __all__ = [
     "OtherMethodChoice",
     "OutFolder",
     "Overlap",
+    "Refinement",
+    "RefinementChoice",
     "Seed",
     "Segment",
     "Shifts",
@@ -45,6 +47,13 @@ class Consistency(StrEnum):
     OFF = "off"
     OTHER = "other"
     ENERGY = "energy"
+
+
+class Refinement(StrEnum):
+    """Values of --refine."""
+
+    OFF = "off"
+    WIENER = "wiener"
 
 
 class OtherMethod(StrEnum):
@@ -130,6 +139,14 @@ ConsistencyChoice = Annotated[
     typer.Option(
         help="Make the stems sum to the mix: 'other' gives what is missing to that stem, "
         "'energy' shares it among all."
+    ),
+]
+
+RefinementChoice = Annotated[
+    Refinement,
+    typer.Option(
+        help="wiener: give the mix out again in the proportions of the network's estimates. "
+        "The stems then sum to the mix; no latency."
     ),
 ]
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from streamsep.offline import TrackOutcome
 
-__all__ = ["TrackProgress"]
+__all__ = ["TrackProgress", "plain_console", "printable"]
 
 
 class TrackProgress:
@@ -28,8 +28,8 @@ class TrackProgress:
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
         # Names of files are text, not markup: "[red] :heart:.wav" stays as it is.
-        self._errors = _plain_console(stderr=True)
-        self._results = _plain_console(stderr=False)
+        self._errors = plain_console(stderr=True)
+        self._results = plain_console(stderr=False)
         if self._errors.is_terminal and self._results.is_terminal:
             # Both are the same screen: only the console that draws the bars can print above them.
             self._results = self._errors
@@ -66,18 +66,19 @@ class TrackProgress:
         if outcome.error is not None:
             self.say_error(str(outcome.error))
         elif not self._quiet:
-            self._results.print(_printable(_summary(outcome)))
+            self._results.print(printable(_summary(outcome)))
 
     def say_error(self, message: str) -> None:
         """Print one line on the error stream."""
-        self._errors.print(_printable(f"streamsep: {' '.join(message.split())}"))
+        self._errors.print(printable(f"streamsep: {' '.join(message.split())}"))
 
 
-def _plain_console(*, stderr: bool) -> Console:
+def plain_console(*, stderr: bool) -> Console:
+    """A console on which the names of files are text, not markup."""
     return Console(stderr=stderr, soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """The text with what the screen's encoding lacks written as escapes."""
     encoding = sys.stdout.encoding or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)

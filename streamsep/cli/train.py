@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from streamsep.errors import CheckpointError, ConfigError, OutputError, StreamSepError
+from streamsep.errors import ConfigError, MissingToolError, TrainingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     import torch
 
     from streamsep.config.training import TrainingConfig
-    from streamsep.training.loop import Progress, Team, TrainingRun
+    from streamsep.training.loop import TrainingRun
+    from streamsep.training.reports import Watcher
+    from streamsep.training.team import Team
 
 __all__ = ["train"]
 
@@ -51,6 +53,25 @@ def train(
             show_default="what the configuration says",
         ),
     ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            "--epochs",
+            metavar="N",
+            min=1,
+            help="Passes over the songs in all.",
+            show_default="what the configuration says",
+        ),
+    ] = None,
+    start_from: Annotated[
+        str | None,
+        typer.Option(
+            "--start-from",
+            metavar="MODEL",
+            help="Go on from a network, by name or file, instead of random weights.",
+            show_default="what the configuration says",
+        ),
+    ] = None,
     device: Annotated[
         str | None,
         typer.Option(
@@ -69,20 +90,38 @@ def train(
     The run may be stopped at any time; the same command continues it from its last checkpoint. On
     several processes: torchrun --nproc-per-node 2 --no-python streamsep train ...
     """
-    from streamsep.config.training import load_training_config
-
-    settings = load_training_config(config)
-    if steps is not None:
-        settings = settings.model_copy(update={"steps": steps})
-    from streamsep.training.loop import join_team
+    settings = _settings(config, steps, epochs, start_from)
+    from streamsep.training.team import join_team
 
     place = _choose_device(device)
     with _team_of(join_team, place) as team:
-        run = _open_run(settings, data, out, place, team, workers)
+        from streamsep.training.loop import TrainingRun
+
+        run = TrainingRun(settings, data, out, team=team, workers=workers)
         _train_or_stop(run)
-        if team.rank == 0:
-            path = _write_network(run)
-            typer.echo(f"wrote {path}, {run.step} steps; try it: streamsep separate -n {path} FILE")
+        if team.leads:
+            _write_network(run)
+
+
+def _settings(
+    config: str, steps: int | None, epochs: int | None, start_from: str | None
+) -> TrainingConfig:
+    """The configuration with what the options say in place of what it says.
+
+    Raises:
+        ConfigError: it is wrong, or the options contradict each other.
+    """
+    from streamsep.config.training import load_training_config
+
+    settings = load_training_config(config)
+    if steps is not None and epochs is not None:
+        raise ConfigError("got both --steps and --epochs, expected one of them")
+    changes: dict[str, object] = {}
+    if steps is not None or epochs is not None:
+        changes |= {"steps": steps, "epochs": epochs}
+    if start_from is not None:
+        changes |= {"start_from": start_from, "network": None}
+    return settings.model_copy(update=changes)
 
 
 def _choose_device(wanted: str | None) -> torch.device:
@@ -124,95 +163,72 @@ def _team_of(join: Callable[[torch.device], Team], device: torch.device) -> Iter
             torch.distributed.destroy_process_group()
 
 
-def _open_run(
-    settings: TrainingConfig,
-    data: Path,
-    out: Path,
-    device: torch.device,
-    team: Team,
-    workers: int,
-) -> TrainingRun:
-    """Start or continue a run.
+def _train_or_stop(run: TrainingRun) -> None:
+    """Train; on Ctrl-C say how to go on.
 
     Raises:
-        InputError: there are no songs.
-        OutputError: the folder cannot be made.
-        CheckpointError: the folder holds another run.
+        TrainingError: the device's memory is too small.
     """
-    from streamsep.training.loop import TrainingRun
+    import torch
 
     try:
-        return TrainingRun(settings, data, out, device=device, team=team, workers=workers)
-    except OSError as error:
-        raise OutputError(f"cannot write to {out}: {error.strerror or error}") from error
-    except StreamSepError:
-        raise
-    except Exception as error:
-        # A damaged checkpoint makes torch.load raise nearly anything.
-        checkpoint = out / "checkpoint.pt"
-        if not checkpoint.exists():
-            raise
-        raise CheckpointError(
-            f"{checkpoint} is damaged or from another configuration and cannot be continued; "
-            "take another --out, or remove it"
+        with _watchers_of(run) as watchers:
+            run.run(*watchers)
+    except KeyboardInterrupt:
+        _stopped(run)
+    except torch.OutOfMemoryError as error:
+        raise TrainingError(
+            f"the memory of {run.team.device} does not hold a batch of {run.config.batch_size} "
+            f"examples of {run.config.segment} samples; take a smaller batch_size or segment"
         ) from error
 
 
-def _train_or_stop(run: TrainingRun) -> None:
-    try:
-        with _progress_of(run) as report:
-            run.run(report)
-    except KeyboardInterrupt:
-        if run.team.rank == 0:
-            kept = (
-                "the same command continues from the last checkpoint"
-                if run.checkpoint.exists()
-                else "it was before the first checkpoint, so nothing is kept"
-            )
-            typer.echo(f"stopped at step {run.step}; {kept}", err=True)
-        raise SystemExit(INTERRUPTED) from None
+def _stopped(run: TrainingRun) -> NoReturn:
+    if run.team.leads:
+        kept = (
+            "the same command continues from the last checkpoint"
+            if run.checkpoint.exists()
+            else "it was before the first checkpoint, so nothing is kept"
+        )
+        typer.echo(f"stopped at step {run.step}; {kept}", err=True)
+    raise SystemExit(INTERRUPTED)
 
 
 @contextmanager
-def _progress_of(run: TrainingRun) -> Iterator[Callable[[Progress], None] | None]:
-    """A bar with the loss and the time left; only one process of a team shows it."""
-    if run.team.rank != 0:
-        yield None
+def _watchers_of(run: TrainingRun) -> Iterator[list[Watcher]]:
+    """The tables, the curves and the screen; only one process of a team has them."""
+    if not run.team.leads:
+        yield []
         return
-    from rich import progress
-    from rich.console import Console
+    from streamsep.cli.train_progress import TrainingProgress
+    from streamsep.training.csv_log import CsvLog
+    from streamsep.training.tensorboard_log import TensorBoardLog
 
-    with progress.Progress(
-        progress.TextColumn("step"),
-        progress.MofNCompleteColumn(),
-        progress.BarColumn(),
-        progress.TextColumn("{task.fields[loss]}"),
-        progress.TimeRemainingColumn(),
-        # A step may take seconds and the bar's own memory is half a minute.
-        speed_estimate_period=600.0,
-        console=Console(stderr=True),
-    ) as bar:
-        task = bar.add_task("", total=run.config.steps, completed=run.step, loss="")
-        smooth: float | None = None
-
-        def show(done: Progress) -> None:
-            # Steps differ in how hard their examples are; the eye wants the trend.
-            nonlocal smooth
-            smooth = done.loss if smooth is None else 0.98 * smooth + 0.02 * done.loss
-            bar.update(task, completed=done.step, loss=f"loss {smooth:.4f}")
-
-        yield show
+    watchers: list[Watcher] = [CsvLog(run.out, run.step, run.network.sources)]
+    try:
+        watchers.append(TensorBoardLog(run.out / "tensorboard", run.step))
+    except MissingToolError as error:
+        typer.echo(f"note: {error}", err=True)
+    with TrainingProgress(run.step, run.steps) as progress:
+        yield [*watchers, progress]
 
 
-def _write_network(run: TrainingRun) -> Path:
+def _write_network(run: TrainingRun) -> None:
     from streamsep.models.checkpoints import save_checkpoint
 
     path = run.out / "network.safetensors"
     save_checkpoint(
-        run.averaged_network(),
+        run.kept_network(),
         path,
         licence=run.config.licence,
         training=run.config.note,
         dtype="fp16",
     )
-    return path
+    which = f"{run.step} steps"
+    if run.best is not None:
+        scores = run.best.scores
+        which = (
+            f"the best weights of {run.step} steps ({scores.weights}, step {run.best.step}, "
+            f"nSDR {scores.mean_nsdr_db:.2f} dB)"
+        )
+    typer.echo(f"wrote {path}, {which}; try it: streamsep separate -n {path} FILE")

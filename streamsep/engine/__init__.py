@@ -2,17 +2,20 @@
 
 from streamsep.engine.consistency import CONSISTENCY_NAMES, ConsistencyName
 from streamsep.engine.fixed_latency import FixedLatencySeparator
+from streamsep.engine.refinement import REFINEMENT_NAMES, RefinementName
 from streamsep.engine.separator import NormalisedSeparator, Separator
 from streamsep.engine.streaming_separator import Latency, StreamingSeparator
 from streamsep.engine.tiling import OverlapConfig, StreamConfig
 
 __all__ = [
     "CONSISTENCY_NAMES",
+    "REFINEMENT_NAMES",
     "ConsistencyName",
     "FixedLatencySeparator",
     "Latency",
     "NormalisedSeparator",
     "OverlapConfig",
+    "RefinementName",
     "Separator",
     "StreamConfig",
     "StreamingSeparator",

@@ -47,9 +47,8 @@ class OverlapAdd:
 
     def __init__(self, tiling: Tiling, groups: int, stems: int, channels: int) -> None:
         self._hop = tiling.hop
-        weighted = torch.nonzero(tiling.weight)
-        self._first = int(weighted[0])
-        self._weight = tiling.weight[self._first : int(weighted[-1]) + 1]
+        self._first = tiling.weighted.start
+        self._weight = tiling.weight[tiling.weighted]
         span = max(len(self._weight), tiling.hop)
         self._shape = (groups, stems, channels, span)
         self.reset()

@@ -19,6 +19,7 @@ from streamsep.engine.segmenter import Segmenter
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from streamsep.engine.refinement import Refinement
     from streamsep.engine.separator import Separator
     from streamsep.engine.tiling import Tiling
 
@@ -54,13 +55,22 @@ class SegmentStream:
         tiling: where the segments lie and what they weigh.
         groups: G, signals that run side by side as the network's batch.
         device: where the separator computes; audio stays on the CPU.
+        refinement: what improves the estimates of each segment, or None.
     """
 
     def __init__(
-        self, separator: Separator, tiling: Tiling, *, groups: int, device: torch.device
+        self,
+        separator: Separator,
+        tiling: Tiling,
+        *,
+        groups: int,
+        device: torch.device,
+        refinement: Refinement | None = None,
     ) -> None:
         self._separator = separator
         self._device = device
+        self._refinement = refinement
+        self._weighted = tiling.weighted
         self._segmenter = Segmenter(tiling, groups, separator.channels)
         self._overlap_add = OverlapAdd(tiling, groups, len(separator.sources), separator.channels)
         self._nothing = torch.zeros(groups, len(separator.sources), separator.channels, 0)
@@ -93,14 +103,25 @@ class SegmentStream:
         finished = [self._nothing]
         for segment in segments:
             with torch.inference_mode():
-                estimate = self._separator(segment.to(self._device)).float().cpu()
-            # What a network makes of extreme input must not reach the speakers.
-            estimate = torch.nan_to_num(estimate, nan=0.0, posinf=0.0, neginf=0.0)
-            estimate = estimate.clamp(-LOUDEST, LOUDEST)
+                estimate = self._estimate(segment.to(self._device)).cpu()
             finished.append(self._overlap_add.add(estimate))
         stems = torch.cat(finished, dim=-1)
         self._emitted += stems.shape[-1]
         return stems
+
+    def _estimate(self, segment: Tensor) -> Tensor:
+        """The stems [G, S, C, T] of a segment [G, C, T]."""
+        estimate = _made_finite(self._separator(segment).float())
+        if self._refinement is None:
+            return estimate
+        used = slice(self._weighted.start, min(self._weighted.stop, segment.shape[-1]))
+        return self._refinement(segment.to(estimate.device), estimate, used)
+
+
+def _made_finite(estimate: Tensor) -> Tensor:
+    """What a network makes of extreme input must not reach the speakers."""
+    estimate = torch.nan_to_num(estimate, nan=0.0, posinf=0.0, neginf=0.0)
+    return estimate.clamp(-LOUDEST, LOUDEST)
 
 
 class ShiftedStream:

@@ -25,6 +25,7 @@ from streamsep.audio.resample import StreamResampler
 from streamsep.audio.sanitize import replace_non_finite
 from streamsep.engine.consistency import ConsistencyName, make_consistency
 from streamsep.engine.fifo import SampleFifo
+from streamsep.engine.refinement import RefinementName, make_refinement
 from streamsep.engine.stem_stream import LOUDEST, SegmentStream, ShiftedStream, StemStream
 from streamsep.errors import ConfigError, InputError
 
@@ -65,6 +66,8 @@ class StreamingSeparator:
             groups of consecutive ones.
         consistency: ``off``; ``other``: the stem `other` takes what the stems lack of the mixture;
             ``energy``: all stems share it.
+        refinement: ``off``; ``wiener``: within each segment the mixture is given out again in the
+            proportions of the estimates. It costs no latency.
         shifts: average this many passes with random delays of up to half a second; 0 for one pass
             without delay.
         device: where the separator computes.
@@ -82,6 +85,7 @@ class StreamingSeparator:
         sample_rate: int | None = None,
         channels: int | None = None,
         consistency: ConsistencyName = "off",
+        refinement: RefinementName = "off",
         shifts: int = 0,
         device: str | torch.device = "cpu",
         seed: int = 0,
@@ -99,10 +103,15 @@ class StreamingSeparator:
         self._to_stream = StreamResampler(separator.sample_rate, self.sample_rate, outputs)
         self._consistency = make_consistency(consistency, self.sources, self.sample_rate)
         tiling = config.tiling(separator.stride)
+        refine = make_refinement(refinement)
 
         def make_stream() -> StemStream:
             return SegmentStream(
-                separator, tiling, groups=self._layout.groups, device=torch.device(device)
+                separator,
+                tiling,
+                groups=self._layout.groups,
+                device=torch.device(device),
+                refinement=refine,
             )
 
         if shifts:

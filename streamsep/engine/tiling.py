@@ -72,6 +72,12 @@ class Tiling:
         """Samples that must have come in before the first one goes out."""
         return self.segment - self.context
 
+    @property
+    def weighted(self) -> slice:
+        """The samples of a segment's estimate that are used at all."""
+        used = torch.nonzero(self.weight)
+        return slice(int(used[0]), int(used[-1]) + 1)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamConfig:

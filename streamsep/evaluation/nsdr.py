@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from streamsep.errors import InputError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -24,8 +26,16 @@ def nsdr_db(reference: Tensor, estimate: Tensor) -> float:
         reference: the stem, [C, T].
         estimate: its estimate, [C, T].
 
+    Raises:
+        InputError: the shapes differ.
+
     Source: Mitsufuji et al., "Music Demixing Challenge 2021", section 3.2.
     """
+    if reference.shape != estimate.shape:
+        raise InputError(
+            f"the reference has the shape {tuple(reference.shape)} and the estimate "
+            f"{tuple(estimate.shape)}, expected the same; cut or pad them to one length"
+        )
     signal = float(reference.double().square().sum())
     error = float((reference.double() - estimate.double()).square().sum())
     return 10 * math.log10((signal + DELTA) / (error + DELTA))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import io
 from typing import TYPE_CHECKING
 
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from streamsep.errors import OutputError
+from streamsep.evaluation.whole_file import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +40,6 @@ def save_spectrograms(path: Path, sounds: Mapping[str, Tensor], sample_rate: int
     levels = {title: _level_db(sound) for title, sound in sounds.items()}
     loudest = max(float(level.max()) for level in levels.values())
     figure = Figure(figsize=(11, 1.9 * len(levels) + 0.6), layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots(len(levels), 1, sharex=True, squeeze=False)[:, 0]
     duration_s = max(sound.shape[-1] for sound in sounds.values()) / sample_rate
     for axis, (title, level) in zip(axes, levels.items(), strict=True):
@@ -62,21 +60,9 @@ def save_spectrograms(path: Path, sounds: Mapping[str, Tensor], sample_rate: int
         axis.set_title(title, loc="left", fontsize=10)
     axes[-1].set_xlabel("seconds")
     figure.colorbar(image, ax=list(axes), label="dB", fraction=0.025, pad=0.01)
-    _save_whole(figure, path)
-
-
-def _save_whole(figure: Figure, path: Path) -> None:
-    """Save under another name first, so that a full disk leaves no half of a picture."""
-    part = path.with_name(f".{path.stem}.part{path.suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(part, dpi=110)
-        part.replace(path)
-    except OSError as error:
-        raise OutputError(f"cannot write '{path}': {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            part.unlink()
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=path.suffix.removeprefix("."), dpi=110)
+    write_whole(path, drawn.getvalue())
 
 
 def _level_db(sound: Tensor) -> NDArray[np.float32]:

@@ -5,6 +5,9 @@ Paper, Figures 1 and 2. The frequency branch convolves along frequency (kernel K
 
     encoder   x ─ conv K,S ─(+ time branch)─ norm ─ GELU ─ residual branches ─ conv1 ─ norm ─ GLU
     decoder   x ─(+ skip)─ conv3 ─ norm ─ GLU ─ transposed conv K,S ─ norm ─ crop ─ GELU
+
+The convolution before the GLU is called rewrite, by the names in published checkpoints; a network
+may do without it. A decoder may have residual branches too; they come after its GLU.
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ class LayerShape:
         padding: zeros on both sides along that axis, cropped again by the decoder.
         along_frequency: True in the frequency branch, False in the time branch.
         norm_groups: groups of the two GroupNorms; 0 for none.
+        rewrite: False for a layer without rewrite, its norm and the GLU.
     """
 
     kernel: int
@@ -39,6 +43,7 @@ class LayerShape:
     padding: int
     along_frequency: bool
     norm_groups: int
+    rewrite: bool = True
 
     def norm(self, channels: int) -> nn.Module:
         """The normalisation of this layer over `channels` channels."""
@@ -53,7 +58,7 @@ class EncoderLayer(nn.Module):
         channels_out: channels of the output.
         shape: geometry.
         branches: the residual branches over `channels_out`, or None.
-        context: neighbours on each side that the last 1 × 1 convolution sees.
+        context: neighbours on each side that the rewrite sees.
         bare: only the first convolution: the layer that hands the time branch to the other one.
     """
 
@@ -70,7 +75,6 @@ class EncoderLayer(nn.Module):
         super().__init__()
         self.shape = shape
         self.bare = bare
-        width = 1 + 2 * context
         if shape.along_frequency:
             self.conv: nn.Module = nn.Conv2d(
                 channels_in, channels_out, (shape.kernel, 1), (shape.stride, 1), (shape.padding, 0)
@@ -81,10 +85,12 @@ class EncoderLayer(nn.Module):
             )
         if bare:
             return
-        conv = nn.Conv2d if shape.along_frequency else nn.Conv1d
         self.norm1 = shape.norm(channels_out)
-        self.rewrite = conv(channels_out, 2 * channels_out, width, padding=context)
-        self.norm2 = shape.norm(2 * channels_out)
+        self.rewrite: nn.Module | None = None
+        if shape.rewrite:
+            conv = nn.Conv2d if shape.along_frequency else nn.Conv1d
+            self.rewrite = conv(channels_out, 2 * channels_out, 1 + 2 * context, padding=context)
+            self.norm2 = shape.norm(2 * channels_out)
         self.dconv = branches
 
     def forward(self, x: Tensor, inject: Tensor | None = None) -> Tensor:
@@ -109,7 +115,9 @@ class EncoderLayer(nn.Module):
         y = F.gelu(self.norm1(y))
         if self.dconv is not None:
             y = _along_time(self.dconv, y)
-        return F.glu(self.norm2(self.rewrite(y)), dim=1)
+        if self.rewrite is not None:
+            y = F.glu(self.norm2(self.rewrite(y)), dim=1)
+        return y
 
 
 class DecoderLayer(nn.Module):
@@ -119,7 +127,9 @@ class DecoderLayer(nn.Module):
         channels_in: channels of the input and of the skip connection.
         channels_out: channels of the output.
         shape: geometry of the mirrored encoder layer.
-        context: neighbours on each side that the first convolution sees.
+        branches: the residual branches over `channels_in`, or None.
+        context: neighbours on each side that the rewrite sees.
+        context_in_time_only: of these, the rewrite of a frequency branch sees only those in time.
         last: the outermost layer, which ends without an activation.
         bare: only the transposed convolution: where the time branch leaves the other one.
     """
@@ -130,17 +140,18 @@ class DecoderLayer(nn.Module):
         channels_out: int,
         shape: LayerShape,
         *,
+        branches: ResidualBranches | None = None,
         context: int = 1,
+        context_in_time_only: bool = False,
         last: bool = False,
         bare: bool = False,
     ) -> None:
         super().__init__()
         self.shape = shape
         self.last = last
-        self.bare = bare
         self.channels_in = channels_in
         if shape.along_frequency:
-            self.conv_tr: nn.Module = nn.ConvTranspose2d(
+            self.conv_tr: nn.ConvTranspose1d | nn.ConvTranspose2d = nn.ConvTranspose2d(
                 channels_in, channels_out, (shape.kernel, 1), (shape.stride, 1)
             )
         else:
@@ -148,9 +159,17 @@ class DecoderLayer(nn.Module):
         self.norm2 = shape.norm(channels_out)
         if bare:
             return
-        conv = nn.Conv2d if shape.along_frequency else nn.Conv1d
-        self.rewrite = conv(channels_in, 2 * channels_in, 1 + 2 * context, padding=context)
-        self.norm1 = shape.norm(2 * channels_in)
+        self.rewrite: nn.Module | None = None
+        if shape.rewrite:
+            wide = 2 * channels_in
+            if shape.along_frequency:
+                across = 0 if context_in_time_only else context
+                kernel = (1 + 2 * across, 1 + 2 * context)
+                self.rewrite = nn.Conv2d(channels_in, wide, kernel, padding=(across, context))
+            else:
+                self.rewrite = nn.Conv1d(channels_in, wide, 1 + 2 * context, padding=context)
+            self.norm1 = shape.norm(wide)
+        self.dconv = branches
 
     def forward(self, x: Tensor, skip: Tensor | None, length: int) -> tuple[Tensor, Tensor]:
         """Decode x.
@@ -166,7 +185,7 @@ class DecoderLayer(nn.Module):
         """
         if self.shape.along_frequency and x.dim() == 3:
             x = x.view(x.shape[0], self.channels_in, -1, x.shape[-1])
-        y = x if skip is None else F.glu(self.norm1(self.rewrite(x + skip)), dim=1)
+        y = x if skip is None else self._combine(x + skip)
         z = self.norm2(self.conv_tr(y))
         pad = self.shape.padding
         if self.shape.along_frequency:
@@ -174,6 +193,13 @@ class DecoderLayer(nn.Module):
         else:
             z = z[..., pad : pad + length]
         return (z if self.last else F.gelu(z)), y
+
+    def _combine(self, y: Tensor) -> Tensor:
+        if self.rewrite is not None:
+            y = F.glu(self.norm1(self.rewrite(y)), dim=1)
+        if self.dconv is not None:
+            y = _along_time(self.dconv, y)
+        return y
 
 
 def _along_time(branches: nn.Module, x: Tensor) -> Tensor:

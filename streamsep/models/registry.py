@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from streamsep.models.hybrid_demucs import HybridDemucs
+    from streamsep.models.architectures import Network
 
     Progress = Callable[[int, int | None], None]
 
@@ -62,7 +62,7 @@ class LoadedModel:
         warning: one line for the user if this is not the network that was wanted.
     """
 
-    separator: HybridDemucs
+    separator: Network
     name: str
     path: Path
     licence: str
@@ -276,7 +276,7 @@ def _load_file(path: Path, device: str | torch.device) -> LoadedModel:
     )
 
 
-def _load_network(path: Path, device: str | torch.device) -> HybridDemucs:
+def _load_network(path: Path, device: str | torch.device) -> Network:
     # Imported here: listing networks must not take the seconds that importing torch does.
     from streamsep.models.checkpoints import load_checkpoint
 

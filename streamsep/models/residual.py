@@ -20,6 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from streamsep.errors import ConfigError
+
 __all__ = ["BLSTM", "LayerScale", "LocalAttention", "ResidualBranches"]
 
 
@@ -40,38 +42,48 @@ class LayerScale(nn.Module):
 
 
 class BLSTM(nn.Module):
-    """Two bidirectional LSTM layers with a skip connection, over windows of bounded length.
+    """Bidirectional LSTM layers and a linear one, if need be over windows of bounded length.
 
-    A sequence longer than `WINDOW` is cut into windows that overlap by half; of each window only
+    A sequence longer than `window` is cut into windows that overlap by half; of each window only
     the middle is kept, so every kept step has at least a quarter window of memory on both sides
     (the first and the last window also keep their outer ends).
+
+    Args:
+        channels: channels C of input and output.
+        layers: number of LSTM layers.
+        window: longest sequence seen at once, a multiple of 4; None for no limit.
+        skip: add the input to the output.
     """
 
-    WINDOW = 200
-
-    def __init__(self, channels: int) -> None:
+    def __init__(
+        self, channels: int, *, layers: int = 2, window: int | None = 200, skip: bool = True
+    ) -> None:
         super().__init__()
-        self.lstm = nn.LSTM(channels, channels, num_layers=2, bidirectional=True)
+        self.window = window
+        self.skip = skip
+        self.lstm = nn.LSTM(channels, channels, num_layers=layers, bidirectional=True)
         self.linear = nn.Linear(2 * channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x [B, C, T] to the same shape."""
-        if x.shape[-1] <= self.WINDOW:
-            return x + self._run(x)
-        return x + self._run_in_windows(x)
+        if self.window is None or x.shape[-1] <= self.window:
+            y = self._run(x)
+        else:
+            y = self._run_in_windows(x, self.window)
+        return x + y if self.skip else y
 
     def _run(self, x: Tensor) -> Tensor:
         y = self.linear(self.lstm(x.permute(2, 0, 1))[0])
         return torch.as_tensor(y.permute(1, 2, 0))
 
-    def _run_in_windows(self, x: Tensor) -> Tensor:
+    def _run_in_windows(self, x: Tensor, window: int) -> Tensor:
         batch, channels, length = x.shape
-        stride, margin = self.WINDOW // 2, self.WINDOW // 4
+        stride, margin = window // 2, window // 4
         count = math.ceil(length / stride)
-        padded = F.pad(x, (0, (count - 1) * stride + self.WINDOW - length))
-        windows = padded.unfold(-1, self.WINDOW, stride).transpose(1, 2)
-        y = self._run(windows.reshape(batch * count, channels, self.WINDOW))
-        y = y.reshape(batch, count, channels, self.WINDOW)
+        padded = F.pad(x, (0, (count - 1) * stride + window - length))
+        windows = padded.unfold(-1, window, stride).transpose(1, 2)
+        y = self._run(windows.reshape(batch * count, channels, window))
+        y = y.reshape(batch, count, channels, window)
         middles = y[..., margin:-margin].transpose(1, 2).reshape(batch, channels, -1)
         return torch.cat([y[:, 0, :, :margin], middles, y[:, -1, :, -margin:]], dim=-1)[
             ..., :length
@@ -84,6 +96,12 @@ class LocalAttention(nn.Module):
     Paper, section "Local attention": no positional embedding; a penalty that grows with the
     distance between query and key, at four rates whose strength each query chooses. A step does
     not attend to itself.
+
+    Args:
+        channels: channels C of input and output, a multiple of 4.
+
+    Raises:
+        ConfigError: the heads cannot share the channels.
     """
 
     HEADS = 4
@@ -91,6 +109,11 @@ class LocalAttention(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
+        if channels % self.HEADS:
+            raise ConfigError(
+                f"attention over {channels} channels, which its {self.HEADS} heads cannot share; "
+                "change the channels of the network or how much its residual branches compress"
+            )
         self.content = nn.Conv1d(channels, channels, 1)
         self.query = nn.Conv1d(channels, channels, 1)
         self.key = nn.Conv1d(channels, channels, 1)
@@ -135,6 +158,9 @@ class ResidualBranches(nn.Module):
         layer_scale: initial gain of a branch.
         lstm: put a `BLSTM` into every branch.
         attention: put a `LocalAttention` into every branch.
+
+    Raises:
+        ConfigError: a branch would have no channels, or attention not a multiple of 4.
     """
 
     def __init__(
@@ -149,6 +175,11 @@ class ResidualBranches(nn.Module):
     ) -> None:
         super().__init__()
         squeezed = int(channels / compress)
+        if squeezed < 1:
+            raise ConfigError(
+                f"residual branches that squeeze {channels} channels by {compress:g} have none "
+                "left, expected a factor of at most the channels"
+            )
         self.layers = nn.ModuleList()
         for index in range(abs(depth)):
             dilation = 2**index if depth > 0 else 1

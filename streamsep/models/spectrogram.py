@@ -1,74 +1,157 @@
-"""The spectrogram whose frames line up with the time branch.
+"""Spectrograms whose frames line up with the time branch, and the plain one of no time branch.
 
-A strided convolution with kernel K and stride K/4 that pads K/4 on each side (here 3/8 K on the
-waveform, see below) gives exactly length/stride steps. The usual centred STFT gives one more. So
-the waveform is padded by reflection until frame j covers the samples around j·hop + hop/2, and the
-frames then fall on the same grid as the innermost layer of the time branch::
+A strided convolution with kernel K and stride S that pads (K − S)/2 on each side gives exactly
+length/S steps. The usual centred STFT gives one more. So the waveform is padded by reflection until
+frame j covers the samples around j·hop + hop/2, and the frames then fall on the same grid as the
+innermost layer of the time branch::
 
     waveform           |0      1024    2048 ...
     padded      1536   |                          1536 + rest
     frame 0   [────────4096────────]                          centre at 512
     frame 1            [────────4096────────]                 centre at 1536
 
-Paper, section "Hybrid Demucs: padding".
+Paper, section "Padding for easy alignment". All three are scaled to keep energy (divided by √n_fft)
+and drop the Nyquist bin.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["aligned_istft", "aligned_stft"]
+if TYPE_CHECKING:
+    from streamsep.models.hybrid_config import HybridDemucsConfig
+
+__all__ = [
+    "AlignedSpectrogram",
+    "CentredSpectrogram",
+    "OldAlignedSpectrogram",
+    "Spectrogram",
+    "spectrogram_of",
+]
 
 
-def aligned_stft(x: Tensor, n_fft: int) -> Tensor:
-    """Short-time Fourier transform with one frame for every n_fft/4 samples begun.
+class Spectrogram(Protocol):
+    """A short-time Fourier transform with a hop of a quarter window, and its inverse."""
 
-    Args:
-        x: waveforms [..., T], T at least 1.
-        n_fft: window length, a multiple of 8; the hop is a quarter of it.
+    def analyse(self, x: Tensor) -> Tensor:
+        """Waveforms [..., T], T from 1, to complex [..., F, N] with F = n_fft/2."""
 
-    Returns:
-        Complex [..., F, N] with F = n_fft/2 (the Nyquist bin is dropped) and N = ceil(T / hop),
-        scaled to keep energy (divided by √n_fft).
+    def synthesise(self, z: Tensor, length: int) -> Tensor:
+        """Complex [..., F, N] back to waveforms [..., length]; length as it went in."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlignedSpectrogram:
+    """One frame for every hop begun: N = ceil(T / hop).
+
+    Attributes:
+        n_fft: window in samples, a multiple of 8.
     """
-    hop = n_fft // 4
-    length = x.shape[-1]
-    frames = math.ceil(length / hop)
-    side = hop // 2 * 3
-    flat = _reflect(x.reshape(-1, length), side, side + frames * hop - length)
+
+    n_fft: int
+
+    def analyse(self, x: Tensor) -> Tensor:
+        """As in `Spectrogram`."""
+        hop = self.n_fft // 4
+        length = x.shape[-1]
+        right = math.ceil(length / hop) * hop - length
+        padded = self._extend(x.reshape(-1, length), self._side, self._side + right)
+        z = _forward(padded, self.n_fft)
+        return z.reshape(*x.shape[:-1], *z.shape[1:])
+
+    def synthesise(self, z: Tensor, length: int) -> Tensor:
+        """As in `Spectrogram`."""
+        bins, frames = z.shape[-2:]
+        # Two zero frames on each side, which the centred inverse expects before and after the
+        # signal and which keep its window envelope away from zero.
+        flat = F.pad(z.reshape(-1, bins, frames), (2, 2))
+        padded = _inverse(flat, frames * (self.n_fft // 4) + 2 * self._side)
+        return padded[:, self._start : self._start + length].reshape(*z.shape[:-2], length)
+
+    @property
+    def _side(self) -> int:
+        """Samples that a window reaches beyond the hop in its middle."""
+        return self.n_fft // 8 * 3
+
+    @property
+    def _start(self) -> int:
+        """Where in the padded waveform the output begins."""
+        return self._side
+
+    def _extend(self, x: Tensor, left: int, right: int) -> Tensor:
+        """Pad x [B, T]."""
+        return _reflect(x, left, right)
+
+
+class OldAlignedSpectrogram(AlignedSpectrogram):
+    """The padding of some networks of the MDX challenge: zeros, and never cropped on the way back.
+
+    What comes out of the inverse is therefore late by 3/8 of a window against the time branch, and
+    the end is missing. These networks have learnt to live with it.
+    """
+
+    __slots__ = ()
+
+    @property
+    def _start(self) -> int:
+        return 0
+
+    def _extend(self, x: Tensor, left: int, right: int) -> Tensor:
+        return F.pad(x, (left, right))
+
+
+@dataclass(frozen=True, slots=True)
+class CentredSpectrogram:
+    """The usual one, frame j centred at sample j·hop: N = 1 + floor(T / hop).
+
+    Attributes:
+        n_fft: window in samples, a multiple of 8.
+    """
+
+    n_fft: int
+
+    def analyse(self, x: Tensor) -> Tensor:
+        """As in `Spectrogram`."""
+        half = self.n_fft // 2
+        padded = _reflect(x.reshape(-1, x.shape[-1]), half, half)
+        z = _forward(padded, self.n_fft)
+        return z.reshape(*x.shape[:-1], *z.shape[1:])
+
+    def synthesise(self, z: Tensor, length: int) -> Tensor:
+        """As in `Spectrogram`."""
+        return _inverse(z.reshape(-1, *z.shape[-2:]), length).reshape(*z.shape[:-2], length)
+
+
+def spectrogram_of(config: HybridDemucsConfig) -> Spectrogram:
+    """The spectrogram that a configuration asks for."""
+    if not config.hybrid:
+        return CentredSpectrogram(config.n_fft)
+    if config.old_padding:
+        return OldAlignedSpectrogram(config.n_fft)
+    return AlignedSpectrogram(config.n_fft)
+
+
+def _forward(x: Tensor, n_fft: int) -> Tensor:
+    """Transform padded waveforms [B, T] to [B, F, N], without the Nyquist bin."""
     window = torch.hann_window(n_fft, device=x.device, dtype=x.dtype)
     z = torch.stft(
-        flat, n_fft, hop, window=window, center=False, normalized=True, return_complex=True
+        x, n_fft, n_fft // 4, window=window, center=False, normalized=True, return_complex=True
     )
-    return z[:, :-1].reshape(*x.shape[:-1], n_fft // 2, frames)
+    return z[:, :-1]
 
 
-def aligned_istft(z: Tensor, length: int) -> Tensor:
-    """Inverse of `aligned_stft`.
-
-    Args:
-        z: complex [..., F, N].
-        length: samples T to return, at most N times the hop.
-
-    Returns:
-        Waveforms [..., T].
-    """
-    bins, frames = z.shape[-2:]
-    n_fft = 2 * bins
-    hop = n_fft // 4
-    side = hop // 2 * 3
-    # One zero bin for Nyquist; two zero frames on each side, which the centred inverse expects
-    # before and after the signal and which keep its window envelope away from zero.
-    flat = F.pad(z.reshape(-1, bins, frames), (2, 2, 0, 1))
+def _inverse(z: Tensor, length: int) -> Tensor:
+    """Transform [B, F, N] to waveforms [B, length] that begin in the first frame's middle."""
+    z = F.pad(z, (0, 0, 0, 1))
+    n_fft = 2 * (z.shape[1] - 1)
     window = torch.hann_window(n_fft, device=z.device, dtype=z.real.dtype)
-    x = torch.istft(
-        flat, n_fft, hop, window=window, normalized=True, length=frames * hop + 2 * side
-    )
-    return x[:, side : side + length].reshape(*z.shape[:-2], length)
+    return torch.istft(z, n_fft, n_fft // 4, window=window, normalized=True, length=length)
 
 
 def _reflect(x: Tensor, left: int, right: int) -> Tensor:

@@ -9,7 +9,7 @@ from streamsep.errors import ConfigError
 from streamsep.files import Encoding
 
 if TYPE_CHECKING:
-    from streamsep.engine import ConsistencyName, OverlapConfig, StreamConfig
+    from streamsep.engine import ConsistencyName, OverlapConfig, RefinementName, StreamConfig
 
 __all__ = ["ClipMode", "OtherMethod", "SeparationOptions"]
 
@@ -26,6 +26,7 @@ class SeparationOptions:
             segments; a `StreamConfig` to separate the file as a live stream would be.
         shifts: passes with random delays to average; 0 for one pass without delay.
         consistency: what becomes of the difference between the mixture and the stems' sum.
+        refinement: whether the mixture is given out again in the proportions of the estimates.
         two_stems: write only this stem and its complement; None for all stems.
         other_method: the complement is the sum of the other stems (`add`), the mixture minus the
             stem (`minus`), or not written (`none`).
@@ -44,6 +45,7 @@ class SeparationOptions:
     tiling: OverlapConfig | StreamConfig | None = None
     shifts: int = 0
     consistency: ConsistencyName = "off"
+    refinement: RefinementName = "off"
     two_stems: str | None = None
     other_method: OtherMethod = "add"
     encoding: Encoding = field(default_factory=Encoding)

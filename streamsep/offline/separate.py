@@ -18,6 +18,7 @@ import torch
 
 from streamsep._version import __version__
 from streamsep.audio.sanitize import replace_non_finite
+from streamsep.audio.statistics import measure
 from streamsep.engine import (
     NormalisedSeparator,
     OverlapConfig,
@@ -31,7 +32,6 @@ from streamsep.offline.layout import OutputLayout
 from streamsep.offline.options import SeparationOptions
 from streamsep.offline.selection import StemSelection
 from streamsep.offline.sinks import DirectSink, RescalingSink, StemSink
-from streamsep.offline.statistics import measure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -237,6 +237,7 @@ def _open_stream(
         sample_rate=reader.sample_rate,
         channels=reader.channels,
         consistency=options.consistency,
+        refinement=options.refinement,
         shifts=options.shifts,
         device=options.device,
         seed=options.seed,

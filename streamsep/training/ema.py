@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
-__all__ = ["AveragedWeights"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streamsep.config.training import AveragesConfig
+
+__all__ = ["AveragedWeights", "WeightAverages"]
+
+AverageState = dict[str, float | dict[str, Tensor]]
 
 
 class AveragedWeights:
@@ -29,15 +38,69 @@ class AveragedWeights:
         """Take in the network's present weights."""
         self.count = self.count * self.decay + 1.0
         for name, value in network.state_dict().items():
-            self.weights[name].lerp_(value, 1.0 / self.count)
+            if value.is_floating_point():
+                self.weights[name].lerp_(value, 1.0 / self.count)
+            else:  # counters of batch normalisation: they have no mean
+                self.weights[name].copy_(value)
 
-    def state_dict(self) -> dict[str, float | dict[str, Tensor]]:
+    def state_dict(self) -> AverageState:
         """What a checkpoint needs."""
         return {"count": self.count, "weights": self.weights}
 
-    def load_state_dict(self, state: dict[str, float | dict[str, Tensor]]) -> None:
+    def load_state_dict(self, state: AverageState) -> None:
         """Go on from a checkpoint."""
         count, weights = state["count"], state["weights"]
         assert isinstance(count, float)
         assert isinstance(weights, dict)
         self.count, self.weights = count, weights
+
+
+class WeightAverages:
+    """The averages of a run: some over batches, some over epochs.
+
+    The ones over batches smooth the noise of single steps, the ones over epochs reach back further
+    than any of those. Which of them is best changes while the learning rate falls, so a run keeps
+    several and lets the validation choose.
+
+    Args:
+        network: whose weights to average.
+        config: the decays.
+
+    Source: the training code published with "Hybrid Spectrogram and Waveform Source Separation".
+    """
+
+    def __init__(self, network: nn.Module, config: AveragesConfig) -> None:
+        self._per_batch = {
+            f"batch {decay:g}": AveragedWeights(network, decay) for decay in config.per_batch
+        }
+        self._per_epoch = {
+            f"epoch {decay:g}": AveragedWeights(network, decay) for decay in config.per_epoch
+        }
+
+    def end_batch(self, network: nn.Module) -> None:
+        """Take in the weights after a step."""
+        for average in self._per_batch.values():
+            average.update(network)
+
+    def end_epoch(self, network: nn.Module) -> None:
+        """Take in the weights after an epoch."""
+        for average in self._per_epoch.values():
+            average.update(network)
+
+    def __iter__(self) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        """Name and weights of every average that has taken in some, batches first."""
+        for name, average in (self._per_batch | self._per_epoch).items():
+            if average.count:
+                yield name, average.weights
+
+    def state_dict(self) -> dict[str, AverageState]:
+        """What a checkpoint needs, by the averages' names."""
+        both = self._per_batch | self._per_epoch
+        return {name: average.state_dict() for name, average in both.items()}
+
+    def load_state_dict(self, state: dict[str, AverageState]) -> None:
+        """Go on from a checkpoint with the same averages."""
+        both = self._per_batch | self._per_epoch
+        assert both.keys() == state.keys()
+        for name, average in both.items():
+            average.load_state_dict(state[name])

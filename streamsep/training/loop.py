@@ -1,115 +1,51 @@
-"""The training loop: draw, separate, compare, step; average; save; go on after a kill.
+"""The training loop: draw, separate, compare, step; average; judge; save; go on after a kill.
 
 Started by itself it uses one process. Started by torchrun, every process takes its share of each
 step's examples and the gradients are averaged (`DistributedDataParallel`), which on two CPU cores
 is faster than two threads::
 
-    streamsep train configs/training/starter.yaml --data songs --out runs/starter
-    torchrun --nproc-per-node 2 --no-python streamsep train ...
+    streamsep train starter --data songs --out runs/starter
+    torchrun --nproc-per-node 2 --no-python streamsep train starter --data songs --out runs/starter
+
+On the CPU, a run that was killed ends with the bits it would have had.
 """
 
 from __future__ import annotations
 
 import logging
-import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-import torch
-import torch.distributed
-from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import DataLoader
 
+from streamsep.errors import CheckpointError, OutputError
 from streamsep.files import find_tracks
-from streamsep.models.hybrid_demucs import HybridDemucs, HybridDemucsConfig
-from streamsep.training.dataset import Examples
-from streamsep.training.ema import AveragedWeights
+from streamsep.models.architectures import architecture_of
+from streamsep.training.batches import Batches
+from streamsep.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from streamsep.training.dataset import split_tracks
+from streamsep.training.ema import WeightAverages
+from streamsep.training.optimisation import Optimisation
+from streamsep.training.selection import Selection
+from streamsep.training.starting import first_network, network_of
+from streamsep.training.team import Team
+from streamsep.training.validation import Judge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from streamsep.config.training import TrainingConfig
+    from torch import nn
 
-__all__ = [
-    "Progress",
-    "Team",
-    "TrainingRun",
-    "join_team",
-    "learning_rate_at",
-    "mixture_loss",
-    "waveform_loss",
-]
+    from streamsep.config.training import TrainingConfig
+    from streamsep.files import TrackFolder
+    from streamsep.models.architectures import Network
+    from streamsep.training.checkpoint import BestWeights
+    from streamsep.training.reports import Watcher
+
+__all__ = ["TrainingRun"]
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What is known after a step.
-
-    Attributes:
-        step: steps done.
-        steps: steps in all.
-        loss: mean L1 of the step, relative to the mixture's standard deviation.
-    """
-
-    step: int
-    steps: int
-    loss: float
-
-
-@dataclass(frozen=True, slots=True)
-class Team:
-    """The processes that train together: how many, and which one this is."""
-
-    size: int = 1
-    rank: int = 0
-
-
-def join_team(device: torch.device) -> Team:
-    """Meet the other processes if torchrun started this one; all compute on one kind of device."""
-    if not torch.distributed.is_torchelastic_launched():
-        return Team()
-    backend = "nccl" if device.type == "cuda" else "gloo"
-    torch.distributed.init_process_group(backend)
-    return Team(torch.distributed.get_world_size(), torch.distributed.get_rank())
-
-
-def waveform_loss(estimate: Tensor, stems: Tensor, deviation: Tensor) -> Tensor:
-    """Mean absolute error of [B, S, C, T] relative to the mixtures' deviation [B, 1, 1, 1].
-
-    Source: "Hybrid Spectrogram and Waveform Source Separation", section "Training".
-    """
-    return ((estimate - stems) / deviation).abs().mean()
-
-
-def mixture_loss(estimate: Tensor, mix: Tensor, deviation: Tensor) -> Tensor:
-    """Mean absolute difference of the estimates' sum and the mixture, relative to its deviation.
-
-    Where a network is unsure, L1 on each stem favours the median, which is softer than the mean:
-    estimates come out too quiet and do not add up. Means do add up, and they are what a squared
-    error, such as that of the nSDR, rewards; this term pulls towards them.
-
-    Args:
-        estimate: [B, S, C, T].
-        mix: [B, C, T].
-        deviation: of the mixtures, [B, 1, 1].
-    """
-    return ((estimate.sum(dim=1) - mix) / deviation).abs().mean()
-
-
-def learning_rate_at(step: int, config: TrainingConfig) -> float:
-    """The rate of a step: linear warm-up, constant, then half a cosine wave down to zero."""
-    if step < config.warmup_steps:
-        return config.learning_rate * (step + 1) / config.warmup_steps
-    decayed = step / config.steps - config.decay_starts
-    if decayed <= 0:
-        return config.learning_rate
-    return (
-        config.learning_rate * 0.5 * (1 + math.cos(math.pi * decayed / (1 - config.decay_starts)))
-    )
 
 
 class TrainingRun:
@@ -119,9 +55,19 @@ class TrainingRun:
         config: what to do.
         data: folder of songs, see `streamsep.files.stem_folders`.
         out: folder of the run; a checkpoint in it is continued.
-        device: where to compute.
-        team: from `join_team`.
+        team: from `join_team`; None for this process alone, on the CPU.
         workers: processes that prepare examples; 0 prepares them in the loop.
+
+    Attributes:
+        network: what is trained.
+        averages: of its weights.
+        step: steps done.
+
+    Raises:
+        ConfigError: the configuration asks for something that cannot be.
+        ModelError: the network to start from, or the checkpoint, cannot be used.
+        InputError: there are no songs.
+        OutputError: the folder cannot be made.
     """
 
     def __init__(
@@ -130,119 +76,137 @@ class TrainingRun:
         data: Path,
         out: Path,
         *,
-        device: str | torch.device = "cpu",
         team: Team | None = None,
         workers: int = 0,
     ) -> None:
         self.config = config
         self.out = out
-        self.device = torch.device(device)
-        self.team = team or Team()
-        self.workers = workers
-        torch.manual_seed(config.seed)
-        shape = HybridDemucsConfig(**config.network.model_dump())
-        self.network = HybridDemucs(shape).to(self.device)
-        self.optimizer = torch.optim.Adam(
-            self.network.parameters(), lr=config.learning_rate, betas=config.betas
-        )
-        self.average = AveragedWeights(self.network, config.ema_decay)
+        self.team = team = team or Team()
         self.step = 0
-        self.tracks = find_tracks(data, shape.sources, shape.sample_rate, shape.audio_channels)
-        out.mkdir(parents=True, exist_ok=True)
+        found = None
         if self.checkpoint.exists():
-            self._resume()
+            found = read_checkpoint(self.checkpoint, team.device)
+        network = network_of(found, self.checkpoint, config) if found else first_network(config)
+        self.network: Network = network.to(team.device)
+        self.averages = WeightAverages(self.network, config.averages)
+        tracks, held_out = self._find_songs(data)
+        self._batches = Batches(
+            tracks, config, sample_rate=self.network.sample_rate, team=team, workers=workers
+        )
+        self._optimisation = Optimisation(self.network, config, self._batches, team)
+        criterion = self._optimisation.criterion
+        judge = Judge(held_out, config.validation, criterion, segment=config.segment, team=team)
+        self._selection = Selection(judge, config.validation)
+        if found:
+            self._go_on_from(found)
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"cannot write to {out}: {error.strerror or error}; name another folder"
+            ) from error
 
     @property
     def checkpoint(self) -> Path:
         """The file that holds the run's whole state."""
         return self.out / "checkpoint.pt"
 
-    def averaged_network(self) -> HybridDemucs:
-        """A copy of the network with the averaged weights, ready to separate."""
-        network = HybridDemucs(self.network.config)
-        network.load_state_dict(self.average.weights)
-        return network.eval()
+    @property
+    def steps(self) -> int:
+        """Steps of the whole run."""
+        return self._batches.steps
 
-    def run(self, report: Callable[[Progress], None] | None = None) -> None:
+    @property
+    def best(self) -> BestWeights | None:
+        """The best weights of all validations; None before the first."""
+        return self._selection.best
+
+    def kept_network(self) -> Network:
+        """A copy of the network with the weights that the run is for, ready to separate.
+
+        The best ones of all validations; without any, the first average, or the last weights.
+        """
+        return self._selection.kept(self.network, self.averages)
+
+    def run(self, *watchers: Watcher) -> None:
         """Train to the last step.
 
         Args:
-            report: called after every step.
+            watchers: hear about every step and validation.
+
+        Raises:
+            TrainingError: the loss or the gradient is not finite, or a helper process has died.
+            InputError: a song can no longer be read.
+            OutputError: a checkpoint cannot be written.
         """
         model: nn.Module = self.network.train()
         if self.team.size > 1:
             model = DistributedDataParallel(self.network)
-        for stems in self._batches():
-            loss = self._optimise(model, stems.to(self.device))
+        for stems in self._batches.start_at(self.step):
+            report = self._optimisation.step(model, stems, self.step)
+            self.averages.end_batch(self.network)
             self.step += 1
-            if report is not None:
-                report(Progress(self.step, self.config.steps, loss))
-            if self.step % self.config.checkpoint_every == 0 or self.step == self.config.steps:
+            for watcher in watchers:
+                watcher.stepped(report)
+            judged = self._end_epoch(watchers)
+            due = self.step % self.config.checkpoint_every == 0 or self.step == self.steps
+            if (due or judged) and self.team.leads:
                 self._save()
 
-    def _optimise(self, model: nn.Module, stems: Tensor) -> float:
-        """One step on stems [B, S, C, T]; returns the loss."""
-        mix = stems.sum(dim=1)
-        deviation = mix.std(dim=(1, 2), keepdim=True).clamp(min=1e-4)
-        half = self.config.precision == "bfloat16"
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=half):
-            estimate = model(mix / deviation)
-        estimate = estimate * deviation[:, None]
-        loss = waveform_loss(estimate, stems, deviation[:, None])
-        if self.config.mixture_weight:
-            loss = loss + self.config.mixture_weight * mixture_loss(estimate, mix, deviation)
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate_at(self.step, self.config)
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(model.parameters(), self.config.gradient_clip)
-        self.optimizer.step()
-        self.average.update(self.network)
-        return float(loss.detach())
+    def _find_songs(self, data: Path) -> tuple[Sequence[TrackFolder], Sequence[TrackFolder]]:
+        """The songs to learn from and the ones to be judged by."""
+        network = self.network
+        tracks = find_tracks(
+            data,
+            network.sources,
+            network.sample_rate,
+            network.channels,
+            stem_names=self.config.data.stem_names,
+            subset="train",
+        )
+        return split_tracks(tracks, self.config.data.validation_share)
 
-    def _batches(self) -> Iterator[Tensor]:
-        """The batches of this process from the present step to the last."""
-        config, team = self.config, self.team
-        per_step = config.batch_size * team.size
-        examples = Examples(
-            self.tracks,
-            config.segment,
-            config.augmentation,
-            sample_rate=self.network.sample_rate,
-            count=config.steps * per_step,
-            seed=config.seed,
+    def _end_epoch(self, watchers: Sequence[Watcher]) -> bool:
+        """Do what is due after a step if it ended an epoch; return whether weights were judged."""
+        epochs, rest = divmod(self.step, self._batches.steps_per_epoch)
+        if rest == 0:
+            self.averages.end_epoch(self.network)
+        ended = epochs if rest == 0 else None
+        if not self._selection.is_due(ended, last=self.step == self.steps):
+            return False
+        epoch = epochs if rest == 0 else epochs + 1
+        self._selection.choose(
+            self.network, self.averages, step=self.step, epoch=epoch, watchers=watchers
         )
-        mine = [
-            step * per_step + team.rank * config.batch_size + item
-            for step in range(self.step, config.steps)
-            for item in range(config.batch_size)
-        ]
-        return iter(
-            DataLoader(
-                examples, batch_size=config.batch_size, sampler=mine, num_workers=self.workers
-            )
-        )
+        return True
 
     def _save(self) -> None:
-        """Write the checkpoint whole or not at all."""
-        if self.team.rank != 0:
-            return
-        state = {
-            "step": self.step,
-            "network": asdict(self.network.config),
-            "weights": self.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "average": self.average.state_dict(),
-        }
-        unfinished = self.checkpoint.with_suffix(".part")
-        torch.save(state, unfinished)
-        unfinished.replace(self.checkpoint)
+        checkpoint = Checkpoint(
+            step=self.step,
+            architecture=architecture_of(self.network).name,
+            options=asdict(self.network.config),
+            weights=self.network.state_dict(),
+            optimiser=self._optimisation.optimiser.state_dict(),
+            averages=self.averages.state_dict(),
+            best=self.best,
+        )
+        write_checkpoint(checkpoint, self.checkpoint)
         logger.info("saved %s at step %d", self.checkpoint, self.step)
 
-    def _resume(self) -> None:
-        state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
-        self.step = state["step"]
-        self.network.load_state_dict(state["weights"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.average.load_state_dict(state["average"])
+    def _go_on_from(self, found: Checkpoint) -> None:
+        """Take up everything but the network's weights, which it has.
+
+        Raises:
+            CheckpointError: the checkpoint's averages are not those of the configuration.
+        """
+        if found.averages.keys() != self.averages.state_dict().keys():
+            raise CheckpointError(
+                f"{self.checkpoint} holds the averages {', '.join(found.averages) or 'none'}, the "
+                f"configuration asks for {', '.join(self.averages.state_dict()) or 'none'}; "
+                "take another --out, or the configuration of that run"
+            )
+        self.step = found.step
+        self._optimisation.optimiser.load_state_dict(found.optimiser)
+        self.averages.load_state_dict(found.averages)
+        self._selection.best = found.best
         logger.info("continuing %s from step %d", self.checkpoint, self.step)

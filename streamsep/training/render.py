@@ -11,19 +11,21 @@ and knows no other, so songs are rendered as fast as there are cores.
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import multiprocessing
-import shutil
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
-import soundfile
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+import torch
 
-from streamsep.errors import ConfigError, OutputError
+from streamsep.errors import ConfigError
 from streamsep.synthesis.composer import compose
+from streamsep.training.whole_songs import (
+    appearing_whole,
+    clear_away,
+    make_folder,
+    write_stems,
+)
+from streamsep.training.workshop import Workshop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,8 +40,6 @@ SAMPLE_RATE = 44100
 """Samples per second of every song rendered."""
 
 BandName = Literal["procedural", "sampled"]
-
-_UNFINISHED = ".unfinished"
 
 
 class _Band(Protocol):
@@ -99,53 +99,23 @@ def render_songs(
     orders = [
         _Order(out, band, seed, duration_s, fonts) for seed in range(first_seed, first_seed + count)
     ]
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{out} cannot be made a folder: {error}; name another") from error
-    _render_all([order for order in orders if not order.folder.is_dir()], count, jobs)
-    with contextlib.suppress(OSError):  # another run may still be at work there
-        (out / _UNFINISHED).rmdir()
+    make_folder(out)
+    missing = [order for order in orders if not order.folder.is_dir()]
+    with Workshop(jobs) as workshop:
+        workshop.do(_render, missing, title="rendering songs", done_before=count - len(missing))
+    clear_away(out)
     return [order.folder for order in orders]
-
-
-def _render_all(missing: Sequence[_Order], count: int, jobs: int) -> None:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    # Workers are spawned, not forked: torch's threads may already be running in this process.
-    context = multiprocessing.get_context("spawn")
-    with Progress(*columns) as progress, ProcessPoolExecutor(jobs, context) as pool:
-        bar = progress.add_task("rendering songs", total=count, completed=count - len(missing))
-        songs = [pool.submit(_render, order) for order in missing]
-        try:
-            for song in as_completed(songs):
-                song.result()
-                progress.advance(bar)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
 
 
 def _render(order: _Order) -> None:
     """Render one song in this process."""
     score = compose(order.seed, order.duration_s)
     song = _hire(order.band, order.soundfonts).play(score, order.seed)
-    unfinished = order.out / _UNFINISHED / order.folder.name
-    try:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(parents=True)
-        for stem, audio in song.stems.items():
-            path = unfinished / f"{stem}.flac"
-            soundfile.write(path, audio.T, song.sample_rate, subtype="PCM_16")
-        unfinished.rename(order.folder)
-    except (OSError, soundfile.LibsndfileError) as error:
-        raise OutputError(
-            f"the song {order.folder} cannot be written: {error}; check space and permissions"
-        ) from error
+    with appearing_whole(order.folder) as folder:
+        stems: dict[str, torch.Tensor] = {
+            stem: torch.from_numpy(audio) for stem, audio in song.stems.items()
+        }
+        write_stems(folder, stems, song.sample_rate)
 
 
 @functools.lru_cache(maxsize=1)

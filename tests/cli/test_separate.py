@@ -111,6 +111,18 @@ def test_consistent_stems_sum_to_the_mix(
     assert (total - read(song)).abs().max() <= 1e-6
 
 
+@pytest.mark.parametrize("flags", [(), ("--latency-preset", "shortest")])
+def test_refined_stems_sum_to_the_mix_and_are_no_later(
+    flags: tuple[object, ...], separate: Callable[..., Ended], song: Path, folder: Path
+) -> None:
+    ended = separate(song, "--refine", "wiener", "--float32", *flags)
+    assert (ended.code, ended.err) == (0, "")
+    total = sum(read(folder / name) for name in stem_files())
+    assert (total - read(song)).abs().max() <= 1e-6
+    if flags:
+        assert f"latency {load_preset('shortest').latency} samples" in ended.out
+
+
 def test_folders_are_searched_and_tracks_keep_their_places(
     separate: Callable[..., Ended], folder: Path
 ) -> None:

@@ -42,6 +42,7 @@ needs_root = pytest.mark.skipif(
         (["song.wav", "--two-stems", "voice"], "unknown stem 'voice', this model gives drums"),
         (["song.wav", "--other-method", "magic"], "--other-method"),
         (["song.wav", "--consistency", "magic"], "--consistency"),
+        (["song.wav", "--refine", "magic"], "--refine"),
         (["song.wav", "--clip-mode", "magic"], "--clip-mode"),
         (["song.wav", "--clip-mode", "none"], "needs float32"),
         (["song.wav", "--int24", "--float32"], "exclude each other"),

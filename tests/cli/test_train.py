@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 import soundfile
 import torch
 
-from cli.commands import run
+from cli.commands import run, streamsep
 from streamsep.cli.train import train
 from streamsep.config.training import load_training_config
 from streamsep.errors import CheckpointError, ConfigError, InputError, OutputError
@@ -21,11 +23,12 @@ if TYPE_CHECKING:
 
 STEMS = ("drums", "bass", "other", "vocals")
 CONFIG = """
-network: {hidden: 4}
+network: {architecture: hybrid_demucs, hidden: 4}
+data: {examples_per_epoch: 1}
 augmentation: {remix: 0.5}
 segment: 8192
 batch_size: 1
-steps: 2
+epochs: 2
 checkpoint_every: 1
 precision: float32
 licence: CC0
@@ -43,11 +46,17 @@ def config(tmp_path: Path) -> Path:
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     rng = np.random.default_rng(0)
-    song = tmp_path / "data" / "song"
-    song.mkdir(parents=True)
-    for stem in STEMS:
-        soundfile.write(song / f"{stem}.wav", rng.normal(0, 0.1, (44100, 2)), 44100)
-    return song.parent
+    for name in ("one", "two"):
+        song = tmp_path / "data" / name
+        song.mkdir(parents=True)
+        for stem in STEMS:
+            soundfile.write(song / f"{stem}.wav", rng.normal(0, 0.1, (22050, 2)), 44100)
+    return tmp_path / "data"
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def test_a_run_ends_with_a_network_that_says_where_it_is_from(
@@ -61,20 +70,60 @@ def test_a_run_ends_with_a_network_that_says_where_it_is_from(
     assert header is not None
     assert (header.licence, header.training) == ("CC0", "trained on noise")
     assert load_checkpoint(path).sources == STEMS
+    assert [row["step"] for row in table(tmp_path / "run" / "steps.csv")] == ["1", "2"]
+
+
+def test_held_out_songs_choose_the_weights(config: Path, data: Path, tmp_path: Path) -> None:
+    text = CONFIG.replace("examples_per_epoch: 1", "examples_per_epoch: 1, validation_share: 0.5")
+    config.write_text(f"{text}averages: {{per_batch: [0.9]}}\n")
+    result = run(train, config, "--data", data, "--out", tmp_path / "run")
+    assert result.exit_code == 0, result.exception
+    assert "epoch 1, step 1: nSDR" in result.stderr
+    rows = table(tmp_path / "run" / "validation.csv")
+    assert [(row["step"], row["weights"]) for row in rows] == [
+        ("1", "last"),
+        ("1", "batch 0.9"),
+        ("2", "last"),
+        ("2", "batch 0.9"),
+    ]
+    best = min(rows, key=lambda row: float(row["loss"]))
+    assert f"the best weights of 2 steps ({best['weights']}, step {best['step']}" in result.output
 
 
 def test_the_same_command_continues_a_run(config: Path, data: Path, tmp_path: Path) -> None:
     options = ["--data", data, "--out", tmp_path / "run"]
     assert run(train, config, *options, "--steps", 1).exit_code == 0
-    assert run(train, config, *options, "--steps", 2).exit_code == 0
+    assert run(train, config, *options, "--epochs", 3).exit_code == 0
     checkpoint = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
-    assert checkpoint["step"] == 2
+    assert checkpoint["step"] == 3
+
+
+def test_a_run_starts_from_a_network(config: Path, data: Path, tmp_path: Path) -> None:
+    options = ["--data", data, "--steps", 1]
+    assert run(train, config, *options, "--out", tmp_path / "one").exit_code == 0
+    first = tmp_path / "one" / "network.safetensors"
+    result = run(train, config, *options, "--out", tmp_path / "two", "--start-from", first)
+    assert result.exit_code == 0, result.exception
+    second = load_checkpoint(tmp_path / "two" / "network.safetensors").state_dict()
+    for name, weight in load_checkpoint(first).state_dict().items():
+        torch.testing.assert_close(second[name], weight, rtol=0.05, atol=1e-2)
+
+
+def test_without_tensorboard_one_line_says_so(
+    config: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    result = run(train, config, "--data", data, "--out", tmp_path / "run", "--steps", 1)
+    assert result.exit_code == 0, result.exception
+    lines = [line for line in result.stderr.splitlines() if "TensorBoard" in line]
+    assert len(lines) == 1
+    assert lines[0].startswith("note: ")
 
 
 def test_ctrl_c_says_how_to_go_on(
     config: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(self: TrainingRun, _: object) -> None:
+    def interrupt(self: TrainingRun, *_: object) -> None:
         self.checkpoint.touch()
         raise KeyboardInterrupt
 
@@ -106,9 +155,17 @@ def test_mistakes_are_named_before_anything_is_written(
         ([config, "--data", data, "--out", out, "--device", "abacus"], ConfigError),
         ([config, "--data", data, "--out", config], OutputError),
         (["startr", "--data", data, "--out", out], ConfigError),
+        ([config, "--data", data, "--out", out, "--steps", 1, "--epochs", 1], ConfigError),
     ):
         assert isinstance(run(train, *arguments).exception, kind)
     assert not out.exists()
+
+
+def test_a_mistake_is_one_line_and_code_2(config: Path, tmp_path: Path) -> None:
+    done = streamsep("train", config, "--data", tmp_path / "none", "--out", tmp_path / "run")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("streamsep: ")
 
 
 def test_configurations_are_found_by_name() -> None:
@@ -121,9 +178,12 @@ def test_configurations_are_found_by_name() -> None:
     ("line", "complaint"),
     [
         ("stpes: 3", "unknown key 'stpes'.*did you mean 'steps'"),
-        ("betas: [0.9]", "betas"),
+        ("steps: 3", "expected either 'epochs' or 'steps'"),
+        ("start_from: starter", "expected either 'network'.* or 'start_from'"),
+        ("optimiser: {betas: [0.9]}", "betas"),
+        ("optimiser: {learning_rate: fast}", "key 'optimiser.learning_rate'"),
+        ("loss: {kind: l3}", "key 'loss.kind"),
         ("seed: '3'", "key 'seed'"),
-        ("learning_rate: fast", "key 'learning_rate'"),
     ],
 )
 def test_a_wrong_configuration_is_explained(line: str, complaint: str, config: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from networks import demucs_from_ours
 from safetensors.torch import save_file
 
 from streamsep.errors import CheckpointError, OutputError
@@ -204,7 +205,7 @@ def test_torchaudio_bundles_load_and_sound_the_same(tmp_path, legacy):
 def test_other_dictionaries_of_tensors_are_refused(tmp_path):
     path = tmp_path / "other.pt"
     torch.save({"layer.weight": torch.ones(3)}, path)
-    with pytest.raises(CheckpointError, match="something else in it, expected Hybrid Demucs"):
+    with pytest.raises(CheckpointError, match="something else in it, expected a network"):
         load_checkpoint(path)
     torch.save({"freq_encoder.0.conv.weight": torch.ones(3)}, path)
     with pytest.raises(CheckpointError, match="not those of torchaudio's Hybrid Demucs"):
@@ -254,28 +255,40 @@ def test_options_that_say_nothing_about_the_network_are_accepted(demucs_class, t
     )
     torch.save(package, tmp_path / "package.th")
     config = load_checkpoint(tmp_path / "package.th").config
-    assert config == HybridDemucsConfig(hidden=4, layer_scale=1e-3)
+    assert config == HybridDemucsConfig(hidden=4, layer_scale=1e-3, band_layers=3)
 
 
 @pytest.mark.parametrize(
-    ("option", "value"),
+    ("options", "message"),
     [
-        ("cac", False),
-        ("hybrid_old", True),
-        ("hybrid", False),
-        ("multi_freqs", [0.1, 0.3]),
-        ("context_enc", 1),
-        ("rewrite", False),
-        ("dconv_mode", 3),
-        ("channels_time", 8),
+        ({"hybrid": False, "hybrid_old": True}, "old_padding is about the time branch"),
+        ({"cac": False, "wiener_iters": 1}, "training_wiener_iterations=0: with a time branch"),
+        ({"wiener_iters": 10**9, "end_iters": 10**9}, "wiener_iterations is 1000000000, expected"),
+        ({"multi_freqs": [0.1, 0.3]}, "tensors are missing, the first is freq_encoder.0.layers.0"),
+        ({"multi_freqs": [n / 1000 for n in range(1, 999)]}, "more than 32 band_edges"),
+        ({"multi_freqs": [0.3, 0.1]}, "expected growing shares between 0 and 1"),
+        ({"multi_freqs": [0.1], "multi_freqs_depth": 6}, "bands need layers"),
+        ({"dconv_mode": 4}, "dconv_mode is 4, expected 0 to 3"),
+        ({"dconv_mode": []}, r"dconv_mode is \[\], expected 0 to 3"),
+        ({"rewrite": False}, "36 tensors too many, the first is 'freq_decoder.0.norm1.bias'"),
+        ({"channels_time": 8}, "freq_encoder.3.conv.weight has shape"),
+        ({"cac": False}, "freq_encoder.0.conv.weight has shape"),
+        ({"kernel_size": 7}, "kernel_size=7 does not go with stride=4"),
     ],
 )
-def test_options_that_we_lack_are_named(demucs_class, tmp_path, option, value):
-    kwargs = {"sources": STEMS, "channels": 4, option: value}
-    _, package = demucs_package(demucs_class, **kwargs)
-    torch.save(package, tmp_path / "package.th")
-    with pytest.raises(CheckpointError, match=f"needs demucs' option {option}="):
-        load_checkpoint(tmp_path / "package.th")
+def test_options_that_do_not_fit_each_other_or_the_weights_are_named(
+    network, tmp_path, options, message
+):
+    kwargs = {"sources": STEMS, "channels": 4, "nfft": 1024, "depth": 5, **options}
+    metadata = {
+        "klass": "demucs.hdemucs.HDemucs",
+        "args": "[]",
+        "kwargs": json.dumps(kwargs),
+    }
+    weights = demucs_from_ours(network.state_dict())
+    save_file(weights, tmp_path / "network.safetensors", metadata)
+    with pytest.raises(CheckpointError, match=message):
+        load_checkpoint(tmp_path / "network.safetensors")
 
 
 def test_demucs_safetensors_load_too(demucs_class, tmp_path):
@@ -498,7 +511,7 @@ def test_one_flipped_bit_in_a_bundle_is_noticed(bundle):
 def test_foreign_files_are_one_line(tmp_path, content):
     path = tmp_path / "network.pt"
     path.write_bytes(content)
-    with pytest.raises(CheckpointError, match="expected Hybrid Demucs") as caught:
+    with pytest.raises(CheckpointError, match="expected a network") as caught:
         load_checkpoint(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert "\n" not in str(caught.value)

@@ -201,6 +201,20 @@ def test_consistent_stems_sum_to_the_mix(
     assert (stems_of(track).sum(0) - mix).abs().max() <= 1e-6  # -120 dBFS
 
 
+@pytest.mark.parametrize("tiling", [None, LIVE])
+def test_refined_stems_keep_their_proportions_and_sum_to_the_mix(
+    tiling: StreamConfig | None, tmp_path: Path
+) -> None:
+    # Twice the mixture in all, so that the sum is the refinement's doing.
+    model = fake_model(Gains(gains=tuple(2 * gain for gain in GAINS)))
+    mix = noise(2, 20_000)
+    track = separate(write(tmp_path / "song.wav", mix), model, tiling=tiling, refinement="wiener")
+    stems = stems_of(track)
+    assert (stems.sum(0) - mix).abs().max() <= 1e-6  # -120 dBFS
+    # A file's mean, which its normalisation takes off and adds to every stem, is in no proportion.
+    assert torch.allclose(stems, torch.tensor(GAINS)[:, None, None] * mix, atol=0.01)
+
+
 def test_shifts_change_the_result_and_a_seed_decides_them(tmp_path: Path) -> None:
     model = fake_model(SegmentShaped())
     song = write(tmp_path / "song.wav", noise(2, 30_000))

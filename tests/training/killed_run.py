@@ -11,20 +11,24 @@ import sys
 from pathlib import Path
 
 import torch
-from tiny_run import tiny_config
+from tiny_run import tiny_config, validated
 
-from streamsep.training.loop import Progress, TrainingRun
+from streamsep.training.loop import TrainingRun
+from streamsep.training.reports import StepReport, Watcher
 
 
-def die_after(last: int):
-    def report(progress: Progress) -> None:
-        if progress.step == last:
+class Killer(Watcher):
+    """Kills this process after a step, before it can be saved."""
+
+    def __init__(self, last: int) -> None:
+        self.last = last
+
+    def stepped(self, report: StepReport) -> None:
+        if report.step == self.last:
             os.kill(os.getpid(), signal.SIGKILL)
-
-    return report
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
     data, out, last = sys.argv[1:]
-    TrainingRun(tiny_config(), Path(data), Path(out)).run(die_after(int(last)))
+    TrainingRun(tiny_config(**validated()), Path(data), Path(out)).run(Killer(int(last)))

@@ -1,4 +1,4 @@
-"""What the changes to training examples do, and what they leave alone."""
+"""What each change of one stem does, and what it leaves alone."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamsep.config.training import AugmentationConfig
 from streamsep.training.augmentation import (
-    Augmentation,
-    drive,
-    drop_stem,
-    flip_sign,
-    lowpass_all,
-    make_mono,
-    repitch,
-    scale,
-    swap_channels,
-    tilt,
+    Drive,
+    DropStem,
+    FlipSign,
+    Gain,
+    Lowpass,
+    MakeMono,
+    Scale,
+    SwapChannels,
+    Tilt,
+    Varispeed,
 )
 
 RATE = 44_100
 CHANGES = {
-    "swap channels": swap_channels,
-    "flip sign": flip_sign,
-    "mono": make_mono,
-    "drop": drop_stem,
-    "drive": drive,
-    "repitch": repitch(0.12),
-    "tilt": tilt(6.0, RATE),
-    "scale": scale((-10.0, 3.0)),
-    "lowpass": lambda stem, rng: lowpass_all(stem[None], rng, RATE)[0],
+    "swap channels": SwapChannels(),
+    "flip sign": FlipSign(),
+    "mono": MakeMono(),
+    "drop": DropStem(),
+    "drive": Drive(),
+    "varispeed": Varispeed(0.12),
+    "tilt": Tilt(6.0, RATE),
+    "scale": Scale(0.25, 1.25),
+    "gain": Gain(-10.0, 3.0),
+    "lowpass": Lowpass(RATE),
 }
 
 
@@ -83,7 +83,7 @@ def test_every_change_leaves_silence_silent(change, rng):
     assert not change(torch.zeros(2, 4_096), rng).any()
 
 
-@pytest.mark.parametrize("change", [swap_channels, flip_sign])
+@pytest.mark.parametrize("change", [SwapChannels(), FlipSign()], ids=["swap channels", "flip sign"])
 def test_what_is_its_own_inverse_gives_the_original_back(change, stem, rng):
     once = change(stem, rng)
     assert not torch.equal(once, stem)
@@ -91,40 +91,53 @@ def test_what_is_its_own_inverse_gives_the_original_back(change, stem, rng):
 
 
 def test_swapping_exchanges_left_and_right(stem, rng):
-    assert torch.equal(swap_channels(stem, rng)[0], stem[1])
+    assert torch.equal(SwapChannels()(stem, rng)[0], stem[1])
 
 
 def test_mono_is_the_mean_in_every_channel(stem, rng):
-    mono = make_mono(stem, rng)
+    mono = MakeMono()(stem, rng)
     assert torch.equal(mono[0], mono[1])
     torch.testing.assert_close(mono[0], stem.mean(0))
 
 
 def test_a_dropped_stem_is_silence(stem, rng):
-    assert not drop_stem(stem, rng).any()
+    assert not DropStem()(stem, rng).any()
 
 
-def test_a_scale_stays_in_its_range(stem):
-    gains = {
-        float(scale((-10.0, 3.0))(stem, np.random.default_rng(seed))[0, 0] / stem[0, 0])
-        for seed in range(50)
-    }
-    assert len(gains) == 50
-    assert min(gains) >= 10 ** (-10 / 20)
-    assert max(gains) <= 10 ** (3 / 20)
+@pytest.mark.parametrize(
+    ("change", "least", "most"),
+    [(Scale(0.25, 1.25), 0.25, 1.25), (Gain(-10.0, 3.0), 10 ** (-10 / 20), 10 ** (3 / 20))],
+    ids=["scale", "gain"],
+)
+def test_factors_fill_their_range_and_stay_in_it(change, least, most, stem):
+    draws = [change(stem, np.random.default_rng(seed)) / stem for seed in range(100)]
+    factors = [float(draw[0, 0]) for draw in draws]
+    for draw, factor in zip(draws, factors, strict=True):
+        torch.testing.assert_close(draw, torch.full_like(draw, factor))
+    assert least <= min(factors) < least + 0.1 * (most - least)
+    assert most - 0.1 * (most - least) < max(factors) <= most
+
+
+def test_factors_are_even_and_gains_are_even_in_decibels(stem):
+    def median(change) -> float:
+        draws = [change(stem, np.random.default_rng(seed)) for seed in range(400)]
+        return float(np.median([draw[0, 0] / stem[0, 0] for draw in draws]))
+
+    assert median(Scale(0.25, 1.25)) == pytest.approx(0.75, abs=0.07)
+    assert 20 * math.log10(median(Gain(-20.0, 0.0))) == pytest.approx(-10.0, abs=1.5)
 
 
 def test_a_tilt_keeps_the_level_in_the_middle_of_the_spectrum():
     middle = tone(866)
     for seed in range(8):
-        tilted = tilt(6.0, RATE)(middle, np.random.default_rng(seed))
+        tilted = Tilt(6.0, RATE)(middle, np.random.default_rng(seed))
         assert level(tilted) == pytest.approx(level(middle), rel=0.01)
 
 
 def test_a_tilt_raises_one_end_as_much_as_it_lowers_the_other():
     def gain_db(frequency: float, seed: int) -> float:
         sound = tone(frequency)
-        tilted = tilt(6.0, RATE)(sound, np.random.default_rng(seed))
+        tilted = Tilt(6.0, RATE)(sound, np.random.default_rng(seed))
         return 20 * math.log10(level(tilted) / level(sound))
 
     for seed in range(8):
@@ -133,9 +146,9 @@ def test_a_tilt_raises_one_end_as_much_as_it_lowers_the_other():
         assert abs(high) <= 6.1
 
 
-def test_a_repitch_moves_the_pitch_within_its_range():
+def test_varispeed_moves_the_pitch_within_its_range():
     pitches = [
-        strongest_frequency(repitch(0.1)(tone(1_000), np.random.default_rng(seed)))
+        strongest_frequency(Varispeed(0.1)(tone(1_000), np.random.default_rng(seed)))
         for seed in range(12)
     ]
     assert min(pitches) >= 895
@@ -145,7 +158,7 @@ def test_a_repitch_moves_the_pitch_within_its_range():
 
 def test_drive_keeps_the_peak_and_adds_harmonics(rng):
     sound = tone(1_000)
-    driven = drive(sound, rng)
+    driven = Drive()(sound, rng)
     assert float(driven.abs().max()) == pytest.approx(float(sound.abs().max()), rel=1e-3)
     third = 3 * sound.shape[-1] * 1_000 // RATE
     assert torch.fft.rfft(driven[0]).abs()[third] > 10 * torch.fft.rfft(sound[0]).abs()[third]
@@ -154,48 +167,12 @@ def test_drive_keeps_the_peak_and_adds_harmonics(rng):
 def test_a_lowpass_removes_treble_and_nothing_else():
     stems = torch.stack([tone(1_000), tone(20_000), tone(1_000) + tone(20_000)])
     for seed in range(8):
-        filtered = lowpass_all(stems, np.random.default_rng(seed), RATE)
+        filtered = Lowpass(RATE)(stems, np.random.default_rng(seed))
         torch.testing.assert_close(filtered[0], stems[0], rtol=0, atol=1e-5)
         assert level(filtered[1]) < 1e-5
         torch.testing.assert_close(filtered[2], stems[0], rtol=0, atol=1e-5)
 
 
 def test_a_lowpass_cuts_all_stems_alike(rng):
-    filtered = lowpass_all(torch.randn(1, 2, 8_192).repeat(4, 1, 1), rng, RATE)
+    filtered = Lowpass(RATE)(torch.randn(1, 2, 8_192).repeat(4, 1, 1), rng)
     assert all(torch.equal(stem, filtered[0]) for stem in filtered)
-
-
-def test_no_probability_means_no_change(stem, rng):
-    config = AugmentationConfig(gain_db=(0.0, 0.0))
-    stems = torch.stack([stem, 2 * stem])
-    assert torch.equal(Augmentation.from_config(config, RATE)(stems, rng), stems)
-
-
-def test_certainty_means_change_of_every_stem(stem, rng):
-    stems = torch.stack([stem, 2 * stem, 3 * stem])
-    config = AugmentationConfig(flip_sign=1.0, gain_db=(0.0, 0.0))
-    assert torch.equal(Augmentation.from_config(config, RATE)(stems, rng), -stems)
-    config = AugmentationConfig(stem_dropout=1.0)
-    assert not Augmentation.from_config(config, RATE)(stems, rng).any()
-
-
-def test_stems_draw_for_themselves(stem):
-    stems = stem.expand(16, -1, -1)
-    config = AugmentationConfig(flip_sign=0.5, gain_db=(0.0, 0.0))
-    changed = Augmentation.from_config(config, RATE)(stems, np.random.default_rng(0))
-    flipped = [torch.equal(one, -stem) for one in changed]
-    assert 0 < sum(flipped) < 16
-    assert all(
-        torch.equal(one, stem) for one, other in zip(changed, flipped, strict=True) if not other
-    )
-
-
-def test_the_generator_decides(stem):
-    config = AugmentationConfig(
-        mono=0.5, swap_channels=0.5, flip_sign=0.5, repitch=0.5, tilt=0.5, drive=0.5, lowpass=0.5
-    )
-    augment = Augmentation.from_config(config, RATE)
-    stems = stem.expand(4, -1, -1)
-    one, again, other = (augment(stems, np.random.default_rng(seed)) for seed in (1, 1, 2))
-    assert torch.equal(one, again)
-    assert not torch.equal(one, other)

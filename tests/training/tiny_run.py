@@ -7,34 +7,78 @@ from typing import TYPE_CHECKING
 import numpy as np
 import soundfile
 
-from streamsep.config.training import AugmentationConfig, NetworkConfig, TrainingConfig
+from streamsep.config.training import (
+    AugmentationConfig,
+    AveragesConfig,
+    DataConfig,
+    NetworkChoice,
+    OptimiserConfig,
+    ScheduleConfig,
+    SvdPenaltyConfig,
+    TrainingConfig,
+)
+from streamsep.training.reports import StepReport, ValidationReport, Watcher
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["STEMS", "tiny_config", "write_song"]
+__all__ = ["STEMS", "Notebook", "tiny_config", "validated", "write_song"]
 
 STEMS = ("drums", "bass", "other", "vocals")
 
 
+class Notebook(Watcher):
+    """Writes down what a run says."""
+
+    def __init__(self) -> None:
+        self.steps: list[StepReport] = []
+        self.songs: list[tuple[int, int]] = []
+        self.validations: list[ValidationReport] = []
+
+    def stepped(self, report: StepReport) -> None:
+        self.steps.append(report)
+
+    def validating(self, done: int, total: int) -> None:
+        self.songs.append((done, total))
+
+    def validated(self, report: ValidationReport) -> None:
+        self.validations.append(report)
+
+
 def tiny_config(**changes: object) -> TrainingConfig:
-    """Six steps of a network with four channels, all augmentation on."""
+    """Six steps of a network with four channels, with augmentation and averages."""
     options = {
-        "network": NetworkConfig(hidden=4, layer_scale=0.1),
+        "network": NetworkChoice(hidden=4, layer_scale=0.1),
         "augmentation": AugmentationConfig(
-            remix=0.5, mono=0.5, swap_channels=0.5, flip_sign=0.5, repitch=0.5, tilt=0.5, drive=0.5
+            remix=0.5,
+            mono=0.5,
+            swap_channels=0.5,
+            flip_sign=0.5,
+            varispeed=0.5,
+            tilt=0.5,
+            drive=0.5,
         ),
         "segment": 8_192,
         "batch_size": 1,
         "steps": 6,
-        "warmup_steps": 2,
-        "learning_rate": 1e-3,
+        "optimiser": OptimiserConfig(learning_rate=1e-3, gradient_clip=5.0),
+        "schedule": ScheduleConfig(warmup_steps=2, decay_starts=0.5),
+        "averages": AveragesConfig(per_batch=(0.9,), per_epoch=(0.5,)),
         "precision": "float32",
         "checkpoint_every": 2,
         "licence": "MIT",
         "note": "a test",
     }
     return TrainingConfig(**{**options, **changes})
+
+
+def validated() -> dict[str, object]:
+    """Changes for a run with epochs of three steps, each followed by a validation."""
+    return {
+        "data": DataConfig(examples_per_epoch=3, validation_share=0.3),
+        "steps": 6,
+        "svd_penalty": SvdPenaltyConfig(weight=1e-4, rank=4, least_mib=0.01),
+    }
 
 
 def write_song(

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Any
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import ConfigDict
 
 from streamsep.config.yaml_file import Document
 
-__all__ = ["NetworkConfig"]
+__all__ = ["NetworkChoice"]
 
 
-class NetworkConfig(Document):
-    """The network to train: the fields of `HybridDemucsConfig` that runs differ in."""
+class NetworkChoice(Document):
+    """An architecture by its name, and beside the name the options that differ from its defaults.
 
-    sources: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] = (
-        "drums",
-        "bass",
-        "other",
-        "vocals",
-    )
-    audio_channels: PositiveInt = 2
-    sample_rate: PositiveInt = 44_100
-    hidden: PositiveInt = 48
-    depth: PositiveInt = 6
-    layer_scale: PositiveFloat = 1e-3
+    Which architectures and options there are is for `streamsep.models.architectures` to say: this
+    layer lies below the networks, so the options are checked when the network is built.
+
+    Attributes:
+        architecture: name of the architecture.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+    architecture: str = "hybrid_demucs"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The architecture's options by name, not yet checked."""
+        return dict(self.model_extra or {})

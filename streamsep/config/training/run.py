@@ -4,62 +4,86 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from streamsep.config.locate import configs_folder
 from streamsep.config.training.augmentation import AugmentationConfig
-from streamsep.config.training.network import NetworkConfig
+from streamsep.config.training.data import DataConfig
+from streamsep.config.training.loss import LossConfig, SvdPenaltyConfig
+from streamsep.config.training.network import NetworkChoice
+from streamsep.config.training.optimisation import AveragesConfig, OptimiserConfig, ScheduleConfig
+from streamsep.config.training.streaming import StreamingConfig
+from streamsep.config.training.validation import ValidationConfig
 from streamsep.config.yaml_file import Document, load_yaml
 from streamsep.errors import ConfigError
 
 __all__ = ["TrainingConfig", "load_training_config"]
-
-Pair = Annotated[tuple[float, float], Field(strict=False)]
-"""Two numbers; a YAML list becomes a tuple."""
 
 
 class TrainingConfig(Document):
     """One training run.
 
     Attributes:
-        network: the shape of the network.
+        network: the network to train from random weights.
+        start_from: name or file of a network to go on from, with its shape; instead of `network`.
+        data: how the examples are drawn from the songs.
         augmentation: what happens to the examples.
         segment: samples per example, a multiple of 2048.
+        streaming: practise live tilings instead of whole segments.
         batch_size: examples per step and process.
+        epochs: passes over the examples; either this or `steps`.
         steps: optimisation steps.
-        learning_rate: Adam's rate between warm-up and decay.
-        betas: Adam's betas.
-        warmup_steps: steps of linear warm-up.
-        decay_starts: share of the run after which the rate falls along a cosine to zero.
-        mixture_weight: weight of the loss on the estimates' sum; 0 for none.
-        gradient_clip: largest norm of the gradient.
-        ema_decay: decay per step of the averaged weights, which are the ones kept.
+        loss: the error to make small.
+        svd_penalty: penalty on large singular values.
+        optimiser: Adam's numbers.
+        schedule: the learning rate over time.
+        averages: moving averages of the weights.
+        validation: how the weights are judged.
         precision: arithmetic of the forward pass.
-        checkpoint_every: steps between checkpoints.
+        checkpoint_every: steps between checkpoints; every validation is followed by one, too.
         seed: of the weights, the examples and their augmentation.
         licence: of the weights, written into the file.
         note: how the network was trained, in a sentence, written into the file.
     """
 
-    network: NetworkConfig = NetworkConfig()
-    augmentation: AugmentationConfig
+    network: NetworkChoice | None = None
+    start_from: str | None = None
+    data: DataConfig = DataConfig()
+    augmentation: AugmentationConfig = AugmentationConfig()
     segment: int = Field(gt=0, multiple_of=2048)
+    streaming: StreamingConfig | None = None
     batch_size: PositiveInt
-    steps: PositiveInt
-    learning_rate: PositiveFloat = 3e-4
-    betas: Pair = (0.9, 0.999)
-    warmup_steps: PositiveInt = 60
-    decay_starts: float = Field(default=0.5, ge=0.0, lt=1.0)
-    mixture_weight: float = Field(default=0.0, ge=0.0)
-    gradient_clip: PositiveFloat = 5.0
-    ema_decay: float = Field(default=0.999, ge=0.0, lt=1.0)
+    epochs: PositiveInt | None = None
+    steps: PositiveInt | None = None
+    loss: LossConfig = LossConfig()
+    svd_penalty: SvdPenaltyConfig = SvdPenaltyConfig()
+    optimiser: OptimiserConfig = OptimiserConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    averages: AveragesConfig = AveragesConfig()
+    validation: ValidationConfig = ValidationConfig()
     precision: Literal["float32", "bfloat16"] = "bfloat16"
     checkpoint_every: PositiveInt = 100
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
     licence: str
     note: str
+
+    @model_validator(mode="after")
+    def _is_decided(self) -> TrainingConfig:
+        if (self.network is None) == (self.start_from is None):
+            raise ValueError(
+                "expected either 'network', to start with random weights, or 'start_from', "
+                "to go on with those of a network"
+            )
+        if (self.epochs is None) == (self.steps is None):
+            raise ValueError("expected either 'epochs' or 'steps'")
+        if self.streaming is not None and self.streaming.segment[1] > self.segment:
+            raise ValueError(
+                f"key 'streaming.segment': got {self.streaming.segment[1]} at most, expected at "
+                f"most the 'segment' of the examples, {self.segment}"
+            )
+        return self
 
 
 def load_training_config(name_or_path: str | Path) -> TrainingConfig:

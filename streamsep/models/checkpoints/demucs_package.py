@@ -2,8 +2,8 @@
 
 Older ones are pickles (`.th`), newer ones safetensors whose metadata hold the same as JSON. Both
 name the class `demucs.hdemucs.HDemucs`, which is never imported: its arguments are translated into
-our configuration. Of the options that the published networks use and `HybridDemucs` lacks, each is
-named when it turns up rather than ignored, because the network would load and sound wrong.
+our configuration. What this version of demucs does not know is ignored with a warning, as demucs
+does; what it knows and we cannot build is refused, because the network would sound wrong.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from streamsep.models.architectures import Network
     from streamsep.models.checkpoints.torch_file import TorchFile
-    from streamsep.models.hybrid_demucs import HybridDemucs
 
 __all__ = ["build_demucs", "build_demucs_safetensors", "is_demucs"]
 
@@ -33,26 +33,25 @@ logger = logging.getLogger(__name__)
 
 _CLASS = "demucs.hdemucs.HDemucs"
 
-# demucs' arguments in the order of its signature, each with what becomes of it: a name of ours;
-# or the values that leave our network unchanged; or None if it says nothing about the network.
-_OPTIONS: dict[str, str | tuple[object, ...] | None] = {
+# demucs' arguments in the order of its signature, each with our name for it, or None if it says
+# nothing about the network.
+_OPTIONS: dict[str, str | None] = {
     "sources": "sources",
     "audio_channels": "audio_channels",
     "channels": "hidden",
-    "channels_time": (None,),
+    "channels_time": "time_hidden",
     "growth": "growth",
     "nfft": "n_fft",
-    # Wiener filtering works on magnitudes; with complex numbers as channels there is none.
-    "wiener_iters": None,
-    "end_iters": None,
-    "wiener_residual": None,
-    "cac": (True,),
+    "wiener_iters": "wiener_iterations",
+    "end_iters": "training_wiener_iterations",
+    "wiener_residual": "wiener_residual",
+    "cac": "complex_as_channels",
     "depth": "depth",
-    "rewrite": (True,),
-    "hybrid": (True,),
-    "hybrid_old": (False,),
-    "multi_freqs": (None, [], ()),
-    "multi_freqs_depth": None,
+    "rewrite": "rewrite",
+    "hybrid": "hybrid",
+    "hybrid_old": "old_padding",
+    "multi_freqs": "band_edges",
+    "multi_freqs_depth": "band_layers",
     "freq_emb": "freq_embedding",
     "emb_scale": "embedding_scale",
     "emb_smooth": "embedding_smooth",
@@ -60,10 +59,10 @@ _OPTIONS: dict[str, str | tuple[object, ...] | None] = {
     "time_stride": "time_stride",
     "stride": "stride",
     "context": "context",
-    "context_enc": (0,),
+    "context_enc": "encoder_context",
     "norm_starts": "norm_starts",
     "norm_groups": "norm_groups",
-    "dconv_mode": (1,),
+    "dconv_mode": "branches",
     "dconv_depth": "branch_depth",
     "dconv_comp": "branch_compress",
     "dconv_attn": "branch_attention_starts",
@@ -86,7 +85,7 @@ def is_demucs(content: object) -> bool:
     return isinstance(content, dict) and {"klass", "kwargs", "state"} <= content.keys()
 
 
-def build_demucs(file: TorchFile) -> HybridDemucs:
+def build_demucs(file: TorchFile) -> Network:
     """Load a pickled package.
 
     Raises:
@@ -112,7 +111,7 @@ def build_demucs(file: TorchFile) -> HybridDemucs:
     )
 
 
-def build_demucs_safetensors(path: Path, metadata: Mapping[str, str]) -> HybridDemucs:
+def build_demucs_safetensors(path: Path, metadata: Mapping[str, str]) -> Network:
     """Load a package in safetensors.
 
     Args:
@@ -141,7 +140,7 @@ def _build(
     kwargs: Any,
     shapes: Mapping[str, tuple[int, ...]],
     read: Callable[[str], Tensor],
-) -> HybridDemucs:
+) -> Network:
     if klass != _CLASS:
         raise CheckpointError(f"it holds a {klass:.80}; of demucs' networks only {_CLASS} is known")
     arguments = {**dict(zip(_OPTIONS, args, strict=False)), **kwargs}
@@ -159,15 +158,18 @@ def _translate(arguments: Mapping[str, object]) -> dict[str, object]:
             # As demucs does: options that have gone say nothing about the network any more.
             logger.warning("ignoring demucs' option %.60s, which demucs 4 does not know", name)
             continue
-        rule = _OPTIONS[name]
-        if isinstance(rule, str):
-            options[rule] = value
-        elif rule is not None and not any(value == harmless for harmless in rule):
-            raise CheckpointError(
-                f"it needs demucs' option {name}={value!r:.40}, which streamsep does not have yet"
-            )
-    options["freq_embedding"] = options.get("freq_embedding", 0.2) or 0
-    options["rescale"] = options.get("rescale", 0.1) or 0
+        ours = _OPTIONS[name]
+        if ours is not None:
+            options[ours] = value
+    # demucs takes None for "none of it".
+    for ours, nothing in (("freq_embedding", 0), ("rescale", 0), ("band_edges", ())):
+        if ours in options:
+            options[ours] = options[ours] or nothing
+    branches = options.pop("branches", 1)
+    if branches not in range(4):
+        raise CheckpointError(f"dconv_mode is {branches!r:.60}, expected 0 to 3")
+    options["encoder_branches"] = branches in (1, 3)
+    options["decoder_branches"] = branches in (2, 3)
     return options
 
 

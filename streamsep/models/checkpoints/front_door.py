@@ -19,21 +19,22 @@ from streamsep.models.checkpoints.torchaudio_bundle import build_torchaudio, is_
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from streamsep.models.hybrid_demucs import HybridDemucs
+    from streamsep.models.architectures import Network
 
 __all__ = ["load_checkpoint"]
 
 _EXPECTED = (
-    "expected Hybrid Demucs as streamsep's or demucs' .safetensors, torchaudio's .pt or demucs' .th"
+    "expected a network as streamsep's .safetensors, or Hybrid Demucs as demucs' .safetensors or "
+    ".th or torchaudio's .pt"
 )
 
 
-def load_checkpoint(path: Path) -> HybridDemucs:
+def load_checkpoint(path: Path) -> Network:
     """Load a network from a file, without running anything that is in the file.
 
     Args:
-        path: weights of Hybrid Demucs: streamsep's safetensors, demucs' safetensors or `.th`,
-            torchaudio's `.pt`. The name does not matter.
+        path: weights of any network as streamsep's safetensors, or of Hybrid Demucs as demucs'
+            safetensors or `.th` or torchaudio's `.pt`. The name does not matter.
 
     Returns:
         The network on the CPU in float32, in evaluation mode.
@@ -56,7 +57,7 @@ def load_checkpoint(path: Path) -> HybridDemucs:
         ) from error
 
 
-def _load(path: Path) -> HybridDemucs:
+def _load(path: Path) -> Network:
     if not path.is_file():
         raise CheckpointError(f"no such file, {_EXPECTED}")
     with path.open("rb") as stream:
@@ -70,7 +71,7 @@ def _load(path: Path) -> HybridDemucs:
     raise CheckpointError(f"not a file of weights (it begins with {start!r}), {_EXPECTED}")
 
 
-def _load_torch(path: Path) -> HybridDemucs:
+def _load_torch(path: Path) -> Network:
     with TorchFile(path) as file:
         if is_demucs(file.content):
             return build_demucs(file)
@@ -79,7 +80,7 @@ def _load_torch(path: Path) -> HybridDemucs:
     raise CheckpointError(f"a file of torch.save with something else in it, {_EXPECTED}")
 
 
-def _load_safetensors(path: Path) -> HybridDemucs:
+def _load_safetensors(path: Path) -> Network:
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata() or {}
     if "streamsep" in metadata:

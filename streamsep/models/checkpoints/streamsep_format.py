@@ -21,6 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from streamsep.errors import CheckpointError, OutputError
+from streamsep.models.architectures import architecture_of
 from streamsep.models.checkpoints.assembly import assemble, check_config
 
 if TYPE_CHECKING:
@@ -28,13 +29,12 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from streamsep.models.hybrid_demucs import HybridDemucs
+    from streamsep.models.architectures import Network
 
 __all__ = ["CheckpointHeader", "build_streamsep", "read_header", "save_checkpoint"]
 
 _KEY = "streamsep"
 _FORMAT = 1
-_ARCHITECTURE = "hybrid_demucs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,13 +42,15 @@ class CheckpointHeader:
     """What a file says about its weights.
 
     Attributes:
-        config: options of `HybridDemucsConfig`, by name, not yet checked.
+        architecture: name of the network's architecture, not yet checked.
+        config: options of the architecture, by name, not yet checked.
         sources: names of the stems.
         sample_rate: samples per second.
         licence: terms of the weights.
         training: what they were trained on and how.
     """
 
+    architecture: str
     config: dict[str, Any]
     sources: tuple[str, ...]
     sample_rate: int
@@ -57,7 +59,7 @@ class CheckpointHeader:
 
 
 def save_checkpoint(
-    network: HybridDemucs,
+    network: Network,
     path: Path,
     *,
     licence: str,
@@ -80,12 +82,13 @@ def save_checkpoint(
     target = torch.float16 if dtype == "fp16" else torch.float32
     tensors = {}
     for name, weight in network.state_dict().items():
-        tensors[name] = weight.detach().to("cpu", target).contiguous()
+        kind = target if weight.is_floating_point() else weight.dtype
+        tensors[name] = weight.detach().to("cpu", kind).contiguous()
         if not tensors[name].isfinite().all():
             raise CheckpointError(f"cannot save {path}: {name} is not finite as {dtype}")
     header = {
         "format": _FORMAT,
-        "architecture": _ARCHITECTURE,
+        "architecture": architecture_of(network).name,
         "config": dataclasses.asdict(network.config),
         "sources": network.sources,
         "sample_rate": network.sample_rate,
@@ -124,7 +127,7 @@ def read_header(path: Path) -> CheckpointHeader | None:
     return None if text is None else _parse(text)
 
 
-def build_streamsep(path: Path) -> HybridDemucs:
+def build_streamsep(path: Path) -> Network:
     """Load a file of our format.
 
     Raises:
@@ -134,7 +137,7 @@ def build_streamsep(path: Path) -> HybridDemucs:
     header = read_header(path)
     if header is None:
         raise CheckpointError("no streamsep header")
-    config = check_config(header.config)
+    config = check_config(header.config, header.architecture)
     if (config.sources, config.sample_rate) != (header.sources, header.sample_rate):
         raise CheckpointError("the header contradicts its own configuration")
     with safe_open(path, framework="pt") as file:
@@ -156,11 +159,8 @@ def _parse(text: str) -> CheckpointHeader:
             raise CheckpointError(
                 f"format {content['format']!r:.20}, this streamsep reads up to {_FORMAT}; upgrade"
             )
-        if content["architecture"] != _ARCHITECTURE:
-            raise CheckpointError(
-                f"architecture {content['architecture']!r:.60}, expected {_ARCHITECTURE!r}"
-            )
         return CheckpointHeader(
+            architecture=str(content["architecture"]),
             config=dict(content["config"]),
             sources=tuple(str(name) for name in content["sources"]),
             sample_rate=int(content["sample_rate"]),

@@ -15,8 +15,9 @@ from streamsep.models.checkpoints.restricted_unpickler import StoredTensor
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from streamsep.models.architectures import Network
     from streamsep.models.checkpoints.torch_file import TorchFile
-    from streamsep.models.hybrid_demucs import HybridDemucs, HybridDemucsConfig
+    from streamsep.models.hybrid_demucs import HybridDemucsConfig
 
 __all__ = ["build_torchaudio", "is_torchaudio"]
 
@@ -33,7 +34,7 @@ def is_torchaudio(content: object) -> bool:
     )
 
 
-def build_torchaudio(file: TorchFile) -> HybridDemucs:
+def build_torchaudio(file: TorchFile) -> Network:
     """Load a network from torchaudio's dictionary.
 
     Raises:

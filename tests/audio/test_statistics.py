@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streams import blocks, cuts, noise
 
-from streamsep.offline.statistics import measure
+from streamsep.audio.statistics import measure
 
 
 @given(st.integers(1, 6), st.integers(2, 5_000), st.floats(-10.0, 10.0), cuts)

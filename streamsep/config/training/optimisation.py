@@ -1,0 +1,59 @@
+"""How a run descends: the optimiser, its rate over time, the averages of the weights."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat
+
+from streamsep.config.yaml_file import Document
+
+__all__ = ["AveragesConfig", "OptimiserConfig", "ScheduleConfig"]
+
+Pair = Annotated[tuple[float, float], Field(strict=False)]
+"""Two numbers; a YAML list becomes a tuple."""
+
+Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
+Decays = Annotated[tuple[Decay, ...], Field(strict=False)]
+
+
+class OptimiserConfig(Document):
+    """Adam.
+
+    Attributes:
+        learning_rate: the rate between warm-up and decay.
+        betas: how slowly the means of the gradient and of its square move.
+        weight_decay: share of the weights added to the gradient.
+        gradient_clip: largest norm of the gradient; 0 for no limit.
+    """
+
+    learning_rate: PositiveFloat = 3e-4
+    betas: Pair = (0.9, 0.999)
+    weight_decay: NonNegativeFloat = 0.0
+    gradient_clip: NonNegativeFloat = 0.0
+
+
+class ScheduleConfig(Document):
+    """The learning rate over time: a linear rise, a constant, half a cosine wave down to zero.
+
+    Attributes:
+        warmup_steps: steps of the rise.
+        decay_starts: share of the run after which the rate falls; 1 to stay constant.
+    """
+
+    warmup_steps: NonNegativeInt = 0
+    decay_starts: float = Field(default=1.0, ge=0.0, le=1.0)
+
+
+class AveragesConfig(Document):
+    """Exponential moving averages of the weights; of all and the last weights the best are kept.
+
+    Without songs to judge by it is the first average per batch, or else per epoch.
+
+    Attributes:
+        per_batch: decays of the averages that are updated after every step.
+        per_epoch: decays of the averages that are updated after every epoch.
+    """
+
+    per_batch: Decays = ()
+    per_epoch: Decays = ()

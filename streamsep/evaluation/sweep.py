@@ -1,0 +1,127 @@
+"""Quality against latency: one network under many live tilings.
+
+A live tiling has three lengths. The look-ahead is what the network may hear after the samples it
+emits; the hop is what it emits at once, so its first sample enjoys a hop more of the future than
+its last one; the segment is all that it hears. Latency is hop plus look-ahead, work is segment over
+hop, quality is what the sweep measures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
+
+from streamsep.engine import StreamConfig
+from streamsep.errors import ConfigError
+from streamsep.evaluation.methods import AS_ESTIMATED, Live
+from streamsep.evaluation.summary import ALL, NSDR
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streamsep.evaluation.methods import Finish
+    from streamsep.evaluation.summary import Summary
+
+__all__ = ["DEFAULT_GRID", "Grid", "SweepPoint", "best_by_latency", "sweep_points"]
+
+LONGEST_CROSSFADE = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The tilings of a sweep, in samples at the network's rate.
+
+    Attributes:
+        hops: samples emitted per segment.
+        look_aheads: samples heard after those.
+        segments: samples heard in all; what hop and look-ahead leave of one is its context.
+    """
+
+    hops: tuple[int, ...]
+    look_aheads: tuple[int, ...]
+    segments: tuple[int, ...]
+
+    def methods(self, stride: int, finish: Finish = AS_ESTIMATED) -> list[Live]:
+        """Every tiling there is room for, the shortest latency first.
+
+        Args:
+            stride: the network's.
+            finish: what is done to the estimates.
+
+        Raises:
+            ConfigError: a length is off the network's grid, or no segment has room.
+        """
+        tilings = [
+            StreamConfig(
+                context=segment - hop - look_ahead,
+                hop=hop,
+                look_ahead=look_ahead,
+                crossfade=min(LONGEST_CROSSFADE, hop // 2, look_ahead // 2),
+            )
+            for segment, hop, look_ahead in product(self.segments, self.hops, self.look_aheads)
+            if hop + look_ahead <= segment
+        ]
+        if not tilings:
+            raise ConfigError(
+                f"no segment of {', '.join(map(str, self.segments))} samples has room for a hop of "
+                f"{min(self.hops)} and a look-ahead of {min(self.look_aheads)}; give longer ones"
+            )
+        for tiling in tilings:
+            tiling.tiling(stride)
+        tilings.sort(key=lambda tiling: (tiling.latency, tiling.segment, tiling.hop))
+        return [Live(_name(tiling), tiling, finish) for tiling in tilings]
+
+
+DEFAULT_GRID = Grid(
+    hops=(2048, 8192, 22528),
+    look_aheads=(0, 2048, 8192, 45056),
+    segments=(67584, 135168),  # 1.5 s and, as in the presets, 3 s at 44.1 kHz
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SweepPoint:
+    """What one tiling scored.
+
+    Attributes:
+        tiling: the tiling.
+        nsdr_db: mean nSDR over the songs by stem, and over the stems as `ALL`.
+    """
+
+    tiling: StreamConfig
+    nsdr_db: dict[str, float | None]
+
+    @property
+    def passes(self) -> float:
+        """How many times each sample goes through the network."""
+        return self.tiling.segment / self.tiling.hop
+
+
+def sweep_points(summary: Summary, methods: Sequence[Live]) -> list[SweepPoint]:
+    """The figures of a grid's methods, in their order."""
+    return [
+        SweepPoint(
+            method.tiling,
+            {stem: summary.figure(NSDR, method.name, stem) for stem in (*summary.sources, ALL)},
+        )
+        for method in methods
+    ]
+
+
+def best_by_latency(points: Sequence[SweepPoint]) -> list[SweepPoint]:
+    """The points that no other beats at the same latency or a shorter one."""
+    best: list[SweepPoint] = []
+    for point in sorted(points, key=lambda point: (point.tiling.latency, -_quality(point))):
+        if not best or _quality(point) > _quality(best[-1]):
+            best.append(point)
+    return best
+
+
+def _quality(point: SweepPoint) -> float:
+    quality = point.nsdr_db[ALL]
+    return float("-inf") if quality is None else quality
+
+
+def _name(tiling: StreamConfig) -> str:
+    return f"segment{tiling.segment}-hop{tiling.hop}-ahead{tiling.look_ahead}"

@@ -1,0 +1,56 @@
+"""Files that appear under their name only when they are whole."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from streamsep.errors import OutputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["check_writable", "write_whole"]
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file under another name first, so that no reader ever meets half of it.
+
+    Args:
+        path: the file; its folder is made where missing, and what has its name is replaced.
+        content: text is written as UTF-8.
+
+    Raises:
+        OutputError: the file cannot be written; an older one of its name is as it was.
+    """
+    # Not every name of a file is text; what is not is written as escapes.
+    data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
+    part = path.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write '{path}': {error.strerror or error}; choose another output folder"
+        ) from error
+    finally:
+        with suppress(OSError):
+            part.unlink()
+
+
+def check_writable(folder: Path) -> None:
+    """Find out before hours of work whether their results can be kept; makes the folder.
+
+    Raises:
+        OutputError: nothing can be written there.
+    """
+    trial = folder / f".{secrets.token_hex(8)}.part"
+    write_whole(trial, b"")
+    with suppress(OSError):
+        trial.unlink()

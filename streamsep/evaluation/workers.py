@@ -1,0 +1,147 @@
+"""Processes that judge songs side by side, one network each.
+
+They are spawned, not forked, because torch's threads may already run here. They ignore Ctrl-C,
+which a terminal sends to all of a command's processes: their parent hears it too and ends them. And
+they end when their parent is killed, so that none is left behind to compute for nobody.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import queue
+import signal
+import threading
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from functools import cache
+from multiprocessing import connection
+from typing import TYPE_CHECKING
+
+import torch
+
+from streamsep.errors import ConfigError, StreamSepError
+from streamsep.evaluation.scoring import score_song
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+    from concurrent.futures import Future
+    from multiprocessing.queues import Queue
+
+    from streamsep.evaluation.records import Task
+    from streamsep.evaluation.scores import SongScores
+    from streamsep.models import LoadedModel
+
+    LoadModel = Callable[[], LoadedModel]
+    Advance = Callable[[float], None]
+    Ended = tuple[int, SongScores | StreamSepError]
+
+__all__ = ["judge_here", "judge_in_processes"]
+
+POLL_S = 0.2
+
+
+def judge_here(tasks: Sequence[Task], model: LoadedModel, advance: Advance) -> Generator[Ended]:
+    """Do the tasks one after the other in this process; yield each one's number and scores."""
+    for number, task in enumerate(tasks):
+        yield number, _judge(task, lambda: model, advance)
+
+
+def judge_in_processes(
+    tasks: Sequence[Task], load: LoadModel, jobs: int, threads: int, advance: Advance
+) -> Generator[Ended]:
+    """Do the tasks in processes of their own, in the order in which they happen to end.
+
+    Args:
+        tasks: what to do.
+        load: loads the network in each process; it must be possible to pickle.
+        jobs: how many processes.
+        threads: threads of torch in each.
+        advance: is told the work done, see `Task.work`.
+
+    Yields:
+        The number of a task, and its scores or why there are none.
+
+    Raises:
+        ConfigError: a process was killed, usually for its memory.
+    """
+    context = multiprocessing.get_context("spawn")
+    progress: Queue[float] = context.Queue()
+    others = set(multiprocessing.active_children())
+    with ProcessPoolExecutor(jobs, context, _start, (load, threads, progress)) as pool:
+        futures = {pool.submit(_judge_in_worker, task): number for number, task in enumerate(tasks)}
+        try:
+            waiting = set(futures)
+            while waiting:
+                # In slices, which keep this thread open for Ctrl-C and for the progress.
+                done, waiting = wait(waiting, timeout=POLL_S, return_when=FIRST_COMPLETED)
+                _drain(progress, advance)
+                for future in done:
+                    yield futures[future], _answer(future)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
+            raise
+
+
+def _answer(future: Future[SongScores | StreamSepError]) -> SongScores | StreamSepError:
+    try:
+        return future.result()
+    except BrokenProcessPool as error:
+        raise ConfigError(
+            "a process that judged a song was killed, perhaps for its memory: use fewer jobs (-j); "
+            "finished songs are kept"
+        ) from error
+
+
+def _drain(progress: Queue[float], advance: Advance) -> None:
+    while True:
+        try:
+            advance(progress.get_nowait())
+        except queue.Empty:
+            return
+
+
+def _judge(task: Task, load: LoadModel, advance: Advance) -> SongScores | StreamSepError:
+    """Do one task; that a song cannot be judged is an answer too."""
+    per_sample = task.work / task.song.frames
+
+    def on_progress(samples: int) -> None:
+        advance(samples * per_sample)
+
+    try:
+        return score_song(task.song, task.method, load(), bss=task.bss, on_progress=on_progress)
+    except StreamSepError as error:
+        return error
+    except torch.OutOfMemoryError:
+        return ConfigError(
+            "the GPU's memory is full: use a shorter --segment, fewer jobs (-j) or --device cpu"
+        )
+
+
+class _Worker:
+    """What one process has: its network, and the way to its parent."""
+
+    load: LoadModel
+    progress: Queue[float]
+
+
+def _start(load: LoadModel, threads: int, progress: Queue[float]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    progress.cancel_join_thread()  # nobody waits for the last of it
+    torch.set_num_threads(threads)
+    _Worker.load = staticmethod(cache(load))
+    _Worker.progress = progress
+
+
+def _judge_in_worker(task: Task) -> SongScores | StreamSepError:
+    return _judge(task, _Worker.load, _Worker.progress.put)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    connection.wait([parent.sentinel])
+    os._exit(1)

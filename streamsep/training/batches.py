@@ -1,0 +1,135 @@
+"""Which examples every step of every process takes.
+
+All examples of a run are numbered. A step takes the next ones, and every process its share of them,
+so a run goes on from any step, and on several processes, with the examples it would have had.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from streamsep.errors import StreamSepError, TrainingError
+from streamsep.training.dataset import Examples
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from streamsep.config.training import TrainingConfig
+    from streamsep.files import TrackFolder
+    from streamsep.training.team import Team
+
+__all__ = ["Batches"]
+
+
+class Batches:
+    """The batches of one process.
+
+    Args:
+        tracks: songs to learn from.
+        config: of the run.
+        sample_rate: samples per second of the tracks.
+        team: the processes that share the examples.
+        workers: processes that prepare examples; 0 prepares them in this one.
+
+    Attributes:
+        steps: of the whole run.
+        steps_per_epoch: an epoch has as many full steps as its examples make, at least one.
+    """
+
+    def __init__(
+        self,
+        tracks: Sequence[TrackFolder],
+        config: TrainingConfig,
+        *,
+        sample_rate: int,
+        team: Team,
+        workers: int,
+    ) -> None:
+        self._batch_size = config.batch_size
+        self._team = team
+        self._workers = workers
+        self._examples = Examples(
+            tracks,
+            config.segment,
+            config.augmentation,
+            sample_rate=sample_rate,
+            seed=config.seed,
+            data=config.data,
+        )
+        per_step = config.batch_size * team.size
+        self.steps_per_epoch = max(1, self._examples.per_epoch // per_step)
+        self.steps = config.steps or (config.epochs or 0) * self.steps_per_epoch
+        self._examples.count = self.steps * per_step
+
+    def indices(self, step: int) -> list[int]:
+        """The numbers of the examples that this process takes in a step."""
+        share = step * self._team.size + self._team.rank
+        return list(range(share * self._batch_size, (share + 1) * self._batch_size))
+
+    def start_at(self, step: int) -> Iterator[Tensor]:
+        """The batches [B, S, C, T] from a step to the last, on the team's device.
+
+        Raises:
+            InputError: songs that could be read no longer can.
+            TrainingError: a process that prepares examples has died.
+        """
+        loader = DataLoader(
+            _Guarded(self._examples),
+            batch_sampler=_Numbers(self, step),
+            num_workers=self._workers,
+            collate_fn=_stack,
+        )
+        batches = iter(loader)
+        for number in range(step, self.steps):
+            try:
+                batch = next(batches)
+            except RuntimeError as error:
+                reason = str(error).partition("\n")[0]
+                raise TrainingError(
+                    f"a process that prepares examples has ended ({reason:.120}); start again, "
+                    "with fewer --workers if memory is short"
+                ) from error
+            if isinstance(batch, StreamSepError):
+                raise batch
+            batch = batch.to(self._team.device)
+            yield self._examples.augment_batch(batch, number, self._team.rank)
+
+
+class _Numbers(Sampler[list[int]]):
+    """The numbers of the examples of every step from one on, made as they are asked for."""
+
+    def __init__(self, batches: Batches, step: int) -> None:
+        self._batches = batches
+        self._step = step
+
+    def __len__(self) -> int:
+        return self._batches.steps - self._step
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return (self._batches.indices(step) for step in range(self._step, self._batches.steps))
+
+
+class _Guarded(Dataset["Tensor | StreamSepError"]):
+    """Examples whose errors come back as values: from another process they come as tracebacks."""
+
+    def __init__(self, examples: Examples) -> None:
+        self._examples = examples
+
+    def __getitem__(self, index: int) -> Tensor | StreamSepError:
+        try:
+            return self._examples[index]
+        except StreamSepError as error:
+            return error
+
+
+def _stack(examples: list[Tensor | StreamSepError]) -> Tensor | StreamSepError:
+    tensors = []
+    for example in examples:
+        if isinstance(example, StreamSepError):
+            return example
+        tensors.append(example)
+    return torch.stack(tensors)

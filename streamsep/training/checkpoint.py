@@ -1,0 +1,116 @@
+"""The whole state of a run in one file, which is always whole.
+
+A checkpoint is written under another name first and then takes the place of the one before in a
+single step, so a kill, a crash or a full disk at any moment leaves one that can be continued.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from streamsep.errors import CheckpointError, OutputError
+from streamsep.training.reports import Scores
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from streamsep.training.ema import AverageState
+
+__all__ = ["BestWeights", "Checkpoint", "read_checkpoint", "write_checkpoint"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BestWeights:
+    """The best weights that a run has had, by its validations.
+
+    Attributes:
+        step: when.
+        scores: what they were, the last ones or an average, and how good.
+        weights: the state dictionary.
+    """
+
+    step: int
+    scores: Scores
+    weights: dict[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """What a run needs to go on as if nothing had happened.
+
+    Attributes:
+        step: steps done.
+        architecture: name of the network's architecture.
+        options: of the network.
+        weights: of the network.
+        optimiser: Adam's state.
+        averages: of the weights, by name.
+        best: None before the first validation.
+    """
+
+    step: int
+    architecture: str
+    options: dict[str, Any]
+    weights: dict[str, Tensor]
+    optimiser: dict[str, Any]
+    averages: dict[str, AverageState]
+    best: BestWeights | None
+
+
+def write_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
+    """Write a checkpoint in place of the one before.
+
+    Raises:
+        OutputError: it cannot be written; the one before is as it was.
+    """
+    content = _as_dict(checkpoint)
+    if checkpoint.best is not None:
+        content["best"] = _as_dict(checkpoint.best) | {"scores": _as_dict(checkpoint.best.scores)}
+    part = path.with_suffix(".part")
+    try:
+        with part.open("wb") as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())  # the name must not change hands before the content is there
+        part.replace(path)
+    except (OSError, RuntimeError) as error:
+        # torch reports what the file system says as a RuntimeError of its own.
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        cause = error.__context__ if isinstance(error.__context__, OSError) else error
+        reason = getattr(cause, "strerror", None) or str(cause).partition("\n")[0]
+        before = "the one before is kept" if path.exists() else "there is none before it"
+        raise OutputError(
+            f"cannot write the checkpoint {path}: {reason}; {before}; make room and start again"
+        ) from error
+
+
+def read_checkpoint(path: Path, device: torch.device) -> Checkpoint:
+    """Read a checkpoint; nothing in it is executed.
+
+    Raises:
+        CheckpointError: it is damaged, or no checkpoint of a run.
+    """
+    try:
+        content = torch.load(path, map_location=device, weights_only=True)
+        best = content["best"]
+        if best is not None:
+            content["best"] = BestWeights(**best | {"scores": Scores(**best["scores"])})
+        return Checkpoint(**content)
+    except Exception as error:
+        # A damaged file makes torch.load raise nearly anything.
+        raise CheckpointError(
+            f"{path} is damaged, or no checkpoint of a run ({type(error).__name__}), and cannot be "
+            "continued; take another --out, or remove it"
+        ) from error
+
+
+def _as_dict(record: Checkpoint | BestWeights | Scores) -> dict[str, Any]:
+    """The fields by name; unlike `dataclasses.asdict`, without a copy of the tensors."""
+    return {field.name: getattr(record, field.name) for field in fields(record)}
