@@ -50,6 +50,8 @@ SOME_FAILED = 1
 ALL_FAILED = 2
 INTERRUPTED = 130
 METRICS = ("nsdr", "bss")
+WIDEST = 400
+"""More columns than any table has."""
 
 
 def evaluate(
@@ -209,7 +211,9 @@ def _publish(report: Report, out: Path) -> int:
         shown = new_table(table.headings[:1], table.headings[1:])
         for row in table.rows:
             shown.add_row(*row)
-        screen.print(f"\n{table.title}: {table.note}", shown, markup=False, soft_wrap=True)
+        screen.print(f"\n{table.title}: {table.note}", markup=False, soft_wrap=True)
+        # At the width it needs: figures that are cut off help nobody.
+        screen.print(shown, width=WIDEST, crop=False)
     typer.echo(f"written to {out}/: {', '.join(file.name for file in files)}")
     return SOME_FAILED if report.failures else 0
 

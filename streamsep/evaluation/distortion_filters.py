@@ -177,40 +177,63 @@ def _correlations(
 
 def _solve(among: NDArray[np.float64], towards: NDArray[np.float64]) -> NDArray[np.float64]:
     """The filters [L, R, E] for correlations [L, R, R] among R references and [L, R, E]."""
-    taps, rows, targets = towards.shape
     # References may differ in level by orders of magnitude; rounding must not favour the loud.
     energy = among[0].diagonal()
     scale = np.sqrt(np.where(energy > 0, energy, 1.0))
-    among = among / np.outer(scale, scale)
+    among, towards = among / np.outer(scale, scale), towards / scale[:, None]
     # A silent channel explains nothing: a unit matrix in its place keeps its filters at zero.
     silent = np.flatnonzero(energy <= 0)
     among[0, silent, silent] = 1.0
-    known = (towards / scale[:, None]).swapaxes(0, 1).reshape(rows * taps, targets)
+    # A negative lag is the pair swapped.
+    by_lag = np.concatenate([among[:0:-1].swapaxes(1, 2), among])
+    factor = _factorised(by_lag)
+    filters = _substituted(factor, towards)
+    # One step of refinement takes back what rounding and the ridge have cost.
+    filters += _substituted(factor, towards - _explained(by_lag, filters))
+    return filters / scale[:, None]
+
+
+def _factorised(by_lag: NDArray[np.float64]) -> tuple[NDArray[np.float64], bool]:
+    """The Cholesky factor of the normal equations' matrix, as `cho_solve` takes it."""
     ridge = 0.0
     while True:
         try:
             # Transposed, the rows of numpy are the columns of LAPACK, which then works in place.
-            matrix = _normal_matrix(among, ridge).T
-            factor = cho_factor(matrix, lower=False, overwrite_a=True, check_finite=False)
+            matrix = _normal_matrix(by_lag, ridge).T
+            return cho_factor(matrix, lower=False, overwrite_a=True, check_finite=False)
         except LinAlgError:
             # References that filters make of each other, such as two equal channels, leave the
             # filters undetermined, not what they explain. The least ridge that stands above
-            # rounding picks one solution and costs next to nothing.
+            # rounding picks one solution.
             ridge = max(10 * ridge, LEAST_RIDGE)
-        else:
-            filters = cho_solve(factor, known, check_finite=False)
-            return (filters.reshape(rows, taps, targets) / scale[:, None, None]).swapaxes(0, 1)
 
 
-def _normal_matrix(among: NDArray[np.float64], ridge: float) -> NDArray[np.float64]:
-    """The lower triangle of the normal equations' matrix, channel by channel, plus a ridge."""
-    taps, rows, _ = among.shape
+def _normal_matrix(by_lag: NDArray[np.float64], ridge: float) -> NDArray[np.float64]:
+    """The matrix's lower triangle, channel by channel, from correlations [2L − 1, R, R]."""
+    rows, taps = by_lag.shape[1], (len(by_lag) + 1) // 2
     matrix = np.zeros((rows * taps, rows * taps))
     for i in range(rows):
         for j in range(i + 1):
-            # Entry [a, b] is the correlation at lag a − b; a negative lag is the pair swapped.
-            by_lag = np.concatenate([among[:0:-1, j, i], among[:, i, j]])
-            block = sliding_window_view(by_lag[::-1], taps)[::-1]
+            # Row a and column b of a block meet at the lag a − b.
+            block = sliding_window_view(by_lag[::-1, i, j], taps)[::-1]
             matrix[i * taps : (i + 1) * taps, j * taps : (j + 1) * taps] = block
     matrix.flat[:: rows * taps + 1] += ridge
     return matrix
+
+
+def _substituted(
+    factor: tuple[NDArray[np.float64], bool], towards: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The filters [L, R, E] that a factorised matrix takes to correlations [L, R, E]."""
+    taps, rows, targets = towards.shape
+    known = towards.swapaxes(0, 1).reshape(rows * taps, targets)
+    filters = cho_solve(factor, known, check_finite=False)
+    return filters.reshape(rows, taps, targets).swapaxes(0, 1)
+
+
+def _explained(by_lag: NDArray[np.float64], filters: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The matrix times filters [L, R, E]: a convolution, since its blocks are Toeplitz."""
+    taps = len(filters)
+    size = next_fast_len(len(by_lag) + taps - 1, real=True)
+    product = rfft(by_lag, n=size, axis=0) @ rfft(filters, n=size, axis=0)
+    return irfft(product, n=size, axis=0)[taps - 1 : 2 * taps - 1]

@@ -24,6 +24,7 @@ __all__ = ["as_png", "as_svg", "draw_boxes", "draw_sweep"]
 COLOURS = ("#3b6fb6", "#d1702f", "#4c9a5a", "#a8518a", "#8a7a3a", "#5b5b66")
 INK = "#444444"
 LINE_STYLES = ("-", "--", ":", "-.")
+TICKS_MS = (12, 50, 200, 800, 3200, 12800)
 
 
 def as_svg(figure: Figure) -> str:
@@ -80,7 +81,7 @@ def draw_sweep(
         sample_rate: samples per second.
         offline: what the network scores on whole files, by stem; a line across.
     """
-    figure = Figure(figsize=(10.5, 7.5), layout="constrained")
+    figure = Figure(figsize=(9.5, 7.0), layout="constrained")
     panels = figure.subplot_mosaic(
         [[ALL] * len(sources), list(sources)], height_ratios=[1.5, 1], sharex=True
     )
@@ -92,14 +93,15 @@ def draw_sweep(
         _tidy(axis)
     top = panels[ALL]
     top.set_xscale("log")
-    latencies = sorted({_latency_ms(point, sample_rate) for point in points})
-    ticks = [tick for tick in (25, 50, 100, 200, 400, 800, 1600, 3200, 6400)
-             if latencies[0] / 1.5 <= tick <= latencies[-1] * 1.5]  # fmt: skip
+    latencies = [_latency_ms(point, sample_rate) for point in points]
+    ticks = [tick for tick in TICKS_MS if min(latencies) / 2 <= tick <= 2 * max(latencies)]
     top.set_xticks(ticks, [str(tick) for tick in ticks])
+    top.set_xlim(min(latencies) / 1.2, max(latencies) * 1.2)
     top.minorticks_off()
+    top.tick_params(labelbottom=True)
     top.set_ylabel(f"{NSDR.label}, dB")
+    top.legend(fontsize=8, frameon=False)
     panels[sources[0]].set_ylabel(f"{NSDR.label}, dB")
-    figure.legend(*top.get_legend_handles_labels(), loc="outside right upper", fontsize=8)
     figure.supxlabel("latency (hop + look-ahead), ms", fontsize=10)
     return figure
 

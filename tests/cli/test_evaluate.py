@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -67,7 +68,7 @@ def evaluate(
     def run(*arguments: object) -> Ended:
         words = ["streamsep", "evaluate", *arguments, "-n", small, "-d", "cpu"]
         monkeypatch.setattr(sys, "argv", [str(word) for word in words])
-        monkeypatch.setenv("COLUMNS", "200")
+        monkeypatch.setenv("COLUMNS", "40")  # tables are shown whole all the same
         with pytest.raises(SystemExit) as ended:
             main()
         printed = capsys.readouterr()
@@ -114,6 +115,8 @@ def test_a_sweep_writes_its_curve(evaluate: Run, data: Path) -> None:
     assert ended.code == 0, ended.err
     out = data.parent / "out"
     assert "Quality against latency" in ended.out
+    assert re.search(r"186 ms +8192 +0 +24576 +3\.0", ended.out)
+    assert "…" not in ended.out
     with (out / "sweep.csv").open() as file:
         rows = list(csv.DictReader(file))
     lengths = [(int(r["hop"]), int(r["look_ahead"]), int(r["latency"])) for r in rows]
