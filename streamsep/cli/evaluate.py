@@ -207,13 +207,13 @@ def _publish(report: Report, out: Path) -> int:
         return ALL_FAILED
     files = write_report(report, out)
     screen = output()
+    screen.width = WIDEST  # figures that are cut off help nobody
     for table in report.tables():
         shown = new_table(table.headings[:1], table.headings[1:])
         for row in table.rows:
             shown.add_row(*row)
         screen.print(f"\n{table.title}: {table.note}", markup=False, soft_wrap=True)
-        # At the width it needs: figures that are cut off help nobody.
-        screen.print(shown, width=WIDEST, crop=False)
+        screen.print(shown)
     typer.echo(f"written to {out}/: {', '.join(file.name for file in files)}")
     return SOME_FAILED if report.failures else 0
 
