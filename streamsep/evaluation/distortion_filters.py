@@ -53,7 +53,6 @@ differences as much as a cache holds."""
 LEAST_RIDGE = 1e-14
 """Rounding in sums over some thousand taps, where every channel's energy is 1."""
 
-STEPS = 3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DistortionFilters:
@@ -150,7 +149,7 @@ def cut(
 
 def _correlations(
     references: NDArray[Any], estimates: NDArray[Any], filter_length: int
-) -> tuple[NDArray[np.longdouble], NDArray[np.longdouble]]:
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """What a sample of a reference has to do with the samples from it to L − 1 later.
 
     Returns:
@@ -172,12 +171,11 @@ def _correlations(
         now_spectrum = rfft(now, axis=0, overwrite_x=True)
         later_spectrum = rfft(np.concatenate(later, axis=2), axis=0, overwrite_x=True)
         spectrum += np.conj(now_spectrum).swapaxes(1, 2) @ later_spectrum
-    # The loudest bin would leave its rounding error in every lag, above what the softest bin says.
-    lags = irfft(spectrum.astype(np.clongdouble), n=size, axis=0)[:filter_length]
+    lags = irfft(spectrum, n=size, axis=0, overwrite_x=True)[:filter_length]
     return lags[..., :rows], lags[..., rows:]
 
 
-def _solve(among: NDArray[np.longdouble], towards: NDArray[np.longdouble]) -> NDArray[np.float64]:
+def _solve(among: NDArray[np.float64], towards: NDArray[np.float64]) -> NDArray[np.float64]:
     """The filters [L, R, E] for correlations [L, R, R] among R references and [L, R, E]."""
     # References may differ in level by orders of magnitude; rounding must not favour the loud.
     energy = among[0].diagonal()
@@ -189,13 +187,13 @@ def _solve(among: NDArray[np.longdouble], towards: NDArray[np.longdouble]) -> ND
     # A negative lag is the pair swapped.
     by_lag = np.concatenate([among[:0:-1].swapaxes(1, 2), among])
     factor = _factorised(by_lag)
-    filters = np.zeros_like(towards)
-    for _ in range(STEPS):
-        filters += _substituted(factor, towards - _explained(by_lag, filters))
-    return (filters / scale[:, None]).astype(np.float64)
+    filters = _substituted(factor, towards)
+    # One step of refinement takes back what rounding and the ridge have cost.
+    filters += _substituted(factor, towards - _explained(by_lag, filters))
+    return filters / scale[:, None]
 
 
-def _factorised(by_lag: NDArray[np.longdouble]) -> tuple[NDArray[np.float64], bool]:
+def _factorised(by_lag: NDArray[np.float64]) -> tuple[NDArray[np.float64], bool]:
     """The Cholesky factor of the normal equations' matrix, as `cho_solve` takes it."""
     ridge = 0.0
     while True:
@@ -210,7 +208,7 @@ def _factorised(by_lag: NDArray[np.longdouble]) -> tuple[NDArray[np.float64], bo
             ridge = max(10 * ridge, LEAST_RIDGE)
 
 
-def _normal_matrix(by_lag: NDArray[np.longdouble], ridge: float) -> NDArray[np.float64]:
+def _normal_matrix(by_lag: NDArray[np.float64], ridge: float) -> NDArray[np.float64]:
     """The matrix's lower triangle, channel by channel, from correlations [2L − 1, R, R]."""
     rows, taps = by_lag.shape[1], (len(by_lag) + 1) // 2
     matrix = np.zeros((rows * taps, rows * taps))
@@ -224,18 +222,16 @@ def _normal_matrix(by_lag: NDArray[np.longdouble], ridge: float) -> NDArray[np.f
 
 
 def _substituted(
-    factor: tuple[NDArray[np.float64], bool], towards: NDArray[np.longdouble]
+    factor: tuple[NDArray[np.float64], bool], towards: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """The filters [L, R, E] that a factorised matrix takes to correlations [L, R, E]."""
     taps, rows, targets = towards.shape
-    known = towards.astype(np.float64).swapaxes(0, 1).reshape(rows * taps, targets)
+    known = towards.swapaxes(0, 1).reshape(rows * taps, targets)
     filters = cho_solve(factor, known, check_finite=False)
     return filters.reshape(rows, taps, targets).swapaxes(0, 1)
 
 
-def _explained(
-    by_lag: NDArray[np.longdouble], filters: NDArray[np.longdouble]
-) -> NDArray[np.longdouble]:
+def _explained(by_lag: NDArray[np.float64], filters: NDArray[np.float64]) -> NDArray[np.float64]:
     """The matrix times filters [L, R, E]: a convolution, since its blocks are Toeplitz."""
     taps = len(filters)
     size = next_fast_len(len(by_lag) + taps - 1, real=True)
