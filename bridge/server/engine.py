@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bridge.protocol import Hello
     from streamsep.config import LatencyPreset
     from streamsep.engine import Separator
+    from streamsep.engine.refinement import RefinementName
 
 __all__ = ["Engine", "Offer", "OfferRefusedError"]
 
@@ -71,9 +72,10 @@ class Engine:
         separator: what separates; on its device, warm or not.
         model: its name.
         device: where it computes.
-        presets: what may be asked for, by name.
+        presets: what may be asked for, by name; rounded up to the separator's stride.
         preset: the name of the one that is used when none is asked for.
         consistency: what is used when none is asked for.
+        refinement: of all sessions.
         budget_s: seconds for computing and transport; None chooses by measurement.
 
     Raises:
@@ -89,6 +91,7 @@ class Engine:
         presets: Mapping[str, LatencyPreset],
         preset: str,
         consistency: ConsistencyName = "off",
+        refinement: RefinementName = "off",
         budget_s: float | None = None,
     ) -> None:
         if preset not in presets:
@@ -97,21 +100,25 @@ class Engine:
         self.model = model
         self.preset = preset
         self.consistency: ConsistencyName = consistency
+        self.refinement: RefinementName = refinement
         self.budget_s = budget_s
         self.capacity = Capacity()
         self.scheduler = Scheduler(separator, device)
-        self.presets = presets
-        self._measured = presets[preset].segment
+        self.presets = {
+            name: StreamConfig.from_preset(each).fitted_to(separator.stride)
+            for name, each in presets.items()
+        }
+        self._measured = self.presets[preset].segment
         self._measured_s = self._measure(self._measured)
         if device.type == "cuda":
             # The first segment of each length makes cuDNN choose its algorithms.
-            for segment in {each.segment for each in presets.values()} - {self._measured}:
+            for segment in {each.segment for each in self.presets.values()} - {self._measured}:
                 self._compute_now(segment)
 
     MOST_LOAD = 0.7
     """Share of the time that a preset may need on a device; beyond, it would not hold for long."""
 
-    def load_of(self, preset: LatencyPreset) -> float:
+    def load_of(self, preset: StreamConfig) -> float:
         """Share of the device's time that one session of a preset takes; 1 and more cannot be."""
         return self.compute_s(preset) * self.separator.sample_rate / preset.hop
 
@@ -120,7 +127,7 @@ class Engine:
         """Names of the stems."""
         return self.separator.sources
 
-    def compute_s(self, preset: LatencyPreset) -> float:
+    def compute_s(self, preset: StreamConfig) -> float:
         """Seconds that a segment of a preset takes: as measured for the default, in proportion."""
         return self._measured_s * preset.segment / self._measured
 
@@ -163,10 +170,11 @@ class Engine:
             self.separator,
             self.scheduler,
             ticket,
-            StreamConfig.from_preset(self.presets[offer.preset]),
+            self.presets[offer.preset],
             sample_rate=hello.sample_rate,
             channels=hello.channels,
             consistency=offer.consistency,
+            refinement=self.refinement,
             deliver=deliver,
         )
         if offer.demand is not None:
@@ -194,7 +202,7 @@ class Engine:
             f"{', '.join(get_args(ConsistencyName))}"
         )
 
-    def _demand(self, preset: LatencyPreset, hello: Hello, hop_s: float) -> Demand:
+    def _demand(self, preset: StreamConfig, hello: Hello, hop_s: float) -> Demand:
         width = self.separator.channels
         groups = -(-hello.channels // width)
         compute_s = self.compute_s(preset) * groups

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bridge.server.scheduler import Scheduler, Ticket
     from streamsep.engine import Separator, StreamConfig
     from streamsep.engine.consistency import ConsistencyName
+    from streamsep.engine.refinement import RefinementName
 
 __all__ = ["Finished", "StreamWorker"]
 
@@ -99,6 +100,7 @@ class StreamWorker:
         sample_rate: of the session.
         channels: of the session.
         consistency: of the session.
+        refinement: of the session.
         deliver: called in the worker's thread with what is finished.
     """
 
@@ -112,6 +114,7 @@ class StreamWorker:
         sample_rate: int,
         channels: int,
         consistency: ConsistencyName,
+        refinement: RefinementName = "off",
         deliver: Callable[[Finished], None],
     ) -> None:
         self._counter = _Counter(separator, scheduler, ticket)
@@ -119,6 +122,7 @@ class StreamWorker:
         self._sample_rate = sample_rate
         self._channels = channels
         self._consistency: ConsistencyName = consistency
+        self._refinement: RefinementName = refinement
         self._stream = self._new_stream()
         self.gains = StemGains(separator.sources, sample_rate)
         """What the stems are scaled by."""
@@ -246,4 +250,5 @@ class StreamWorker:
             sample_rate=self._sample_rate,
             channels=self._channels,
             consistency=self._consistency,
+            refinement=self._refinement,
         )

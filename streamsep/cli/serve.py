@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from streamsep.cli.screen import CacheDir
-from streamsep.cli.separate_options import Consistency, Device, Download, ModelName
+from streamsep.cli.separate_options import (
+    Consistency,
+    Device,
+    Download,
+    ModelName,
+    Refinement,
+    RefinementChoice,
+)
 
 if TYPE_CHECKING:
     from bridge.server import Engine, EngineServer
@@ -36,6 +43,7 @@ def serve(
     consistency: Annotated[
         Consistency, typer.Option("--consistency", help="Of sessions that name none.")
     ] = Consistency.OFF,
+    refine: RefinementChoice = Refinement.OFF,
     bind: Annotated[
         str | None,
         typer.Option(
@@ -68,6 +76,9 @@ def serve(
     log_format: Annotated[
         LogFormat, typer.Option("--log-format", help="Of messages on standard error.")
     ] = LogFormat.TEXT,
+    lifeline: Annotated[
+        bool, typer.Option("--lifeline", hidden=True, help="End when standard input ends.")
+    ] = False,
     cache_dir: CacheDir = None,
     download: Download = True,
 ) -> None:
@@ -78,6 +89,11 @@ def serve(
     """
     if log_format is LogFormat.JSON:
         _log_as_json()
+    if lifeline:
+        from bridge.live.lifeline import watch_lifeline
+
+        # Before it serves, the signal ends it at once; afterwards, in order.
+        watch_lifeline(lambda: signal.raise_signal(signal.SIGTERM))
     logging.getLogger("bridge").setLevel(logging.INFO)
     from bridge.run_folder import (
         EngineLock,
@@ -101,7 +117,14 @@ def serve(
     from bridge.server import EngineServer
 
     engine = _warm_engine(
-        model, preset, device, consistency, budget_ms, cache_dir, download=download
+        model,
+        preset,
+        device,
+        consistency,
+        refine,
+        budget_ms,
+        cache_dir,
+        download=download,
     )
     server = EngineServer(engine, endpoints, keys=guard, most_sessions=sessions)
     if metrics_port is not None:
@@ -117,6 +140,7 @@ def _warm_engine(
     preset: str,
     device: str,
     consistency: Consistency,
+    refine: Refinement,
     budget_ms: float | None,
     cache_dir: Path | None,
     *,
@@ -146,12 +170,17 @@ def _warm_engine(
         presets=presets,
         preset=chosen.name,
         consistency=consistency.value,
+        refinement=refine.value,
         budget_s=None if budget_ms is None else budget_ms / 1000,
     )
-    load = engine.load_of(chosen)
+    load = engine.load_of(engine.presets[chosen.name])
     if load > engine.MOST_LOAD:
         engine.stop()
-        able = [name for name, each in presets.items() if engine.load_of(each) <= engine.MOST_LOAD]
+        able = [
+            name
+            for name, each in engine.presets.items()
+            if engine.load_of(each) <= engine.MOST_LOAD
+        ]
         advice = f"take --preset {' or '.join(able)}" if able else "take a smaller network"
         raise ConfigError(
             f"'{network.name}' at preset '{chosen.name}' takes {load:.0%} of this device's time, "

@@ -54,6 +54,7 @@ def main() -> None:
     parser.add_argument("--crossfade", type=int, default=512)
     parser.add_argument("--compute-ms", type=float, default=0.0)
     parser.add_argument("--budget-ms", type=float, default=None)
+    parser.add_argument("--refine", default="off")
     parser.add_argument("--most-sessions", type=int, default=64)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -74,6 +75,7 @@ def main() -> None:
         torch.device("cpu"),
         presets={"test": preset},
         preset="test",
+        refinement=options.refine,
         budget_s=None if options.budget_ms is None else options.budget_ms / 1000,
     )
     server = EngineServer(

@@ -37,13 +37,16 @@ def noise(channels: int, length: int) -> np.ndarray:
     return np.random.default_rng(1).uniform(-0.5, 0.5, (channels, length)).astype(np.float32)
 
 
-def in_process(mix: np.ndarray, sample_rate: int, consistency: str = "off") -> np.ndarray:
+def in_process(
+    mix: np.ndarray, sample_rate: int, consistency: str = "off", refinement: str = "off"
+) -> np.ndarray:
     stream = StreamingSeparator(
         fakes.SegmentShaped(stride=2048),
         CONFIG,
         sample_rate=sample_rate,
         channels=len(mix),
         consistency=consistency,  # type: ignore[arg-type]
+        refinement=refinement,  # type: ignore[arg-type]
     )
     return torch.cat([stream.push(torch.from_numpy(mix)), stream.flush()], -1).numpy()
 
@@ -87,6 +90,17 @@ def test_the_consistency_is_the_sessions_own(engine: EngineProcess) -> None:
     with StemClient(sample_rate=44_100, consistency="other", address=engine.address) as client:
         stems = client.separate(mix)
     assert np.array_equal(stems, in_process(mix, 44_100, "other"))
+
+
+def test_the_refinement_is_the_engines(tmp_path: Path) -> None:
+    mix = noise(2, 20_000)
+    with (
+        running_engine(tmp_path / "run", "--refine", "wiener") as refining,
+        StemClient(sample_rate=44_100, address=refining.address) as client,
+    ):
+        stems = client.separate(mix)
+    expected = in_process(mix, 44_100, refinement="wiener")
+    assert np.abs(stems - expected).max() < 1e-6 < np.abs(stems - in_process(mix, 44_100)).max()
 
 
 def test_clients_at_the_same_time_do_not_mix(engine: EngineProcess) -> None:
