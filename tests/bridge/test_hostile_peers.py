@@ -140,16 +140,18 @@ def test_a_flood_of_damaged_messages_harms_nobody(engine: EngineProcess) -> None
     )
     expected = torch.cat([stream.push(torch.from_numpy(mix)), stream.flush()], -1).numpy()
     process = psutil.Process(engine.pid)
-    flood(engine.address, 2000)
-    before = process.memory_info().rss
-    attack = threading.Thread(target=flood, args=(engine.address, FLOOD))
-    attack.start()
-    while attack.is_alive():
-        with StemClient(sample_rate=44_100, address=engine.address) as client:
-            assert np.array_equal(client.separate(mix), expected)
-    attack.join()
+    memory = []
+    # Every thread may take an arena of the allocator, up to a limit; what grows beyond is a leak.
+    for _ in range(2):
+        attack = threading.Thread(target=flood, args=(engine.address, FLOOD // 2))
+        attack.start()
+        while attack.is_alive():
+            with StemClient(sample_rate=44_100, address=engine.address) as client:
+                assert np.array_equal(client.separate(mix), expected)
+        attack.join()
+        memory.append(process.memory_info().rss)
     assert not sessions(engine)
-    assert process.memory_info().rss - before < 64 * 2**20
+    assert memory[1] - memory[0] < 64 * 2**20
 
 
 def flood(address: str, count: int) -> None:
