@@ -1,27 +1,19 @@
-"""Processes that judge songs side by side, one network each.
-
-They are spawned, not forked, because torch's threads may already run here. They ignore Ctrl-C,
-which a terminal sends to all of a command's processes: their parent hears it too and ends them. And
-they end when their parent is killed, so that none is left behind to compute for nobody.
-"""
+"""Songs judged side by side, in processes that have a network each."""
 
 from __future__ import annotations
 
 import multiprocessing
-import os
 import queue
-import signal
-import threading
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache
-from multiprocessing import connection
 from typing import TYPE_CHECKING
 
 import torch
 
 from streamsep.errors import ConfigError, StreamSepError
 from streamsep.evaluation.scoring import score_song
+from streamsep.processes import worker_processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -65,24 +57,16 @@ def judge_in_processes(
     Raises:
         ConfigError: a process was killed, usually for its memory.
     """
-    context = multiprocessing.get_context("spawn")
-    progress: Queue[float] = context.Queue()
-    others = set(multiprocessing.active_children())
-    with ProcessPoolExecutor(jobs, context, _start, (load, threads, progress)) as pool:
+    progress: Queue[float] = multiprocessing.get_context("spawn").Queue()
+    with worker_processes(jobs, _prepare, (load, threads, progress)) as pool:
         futures = {pool.submit(_judge_in_worker, task): number for number, task in enumerate(tasks)}
-        try:
-            waiting = set(futures)
-            while waiting:
-                # In slices, which keep this thread open for Ctrl-C and for the progress.
-                done, waiting = wait(waiting, timeout=POLL_S, return_when=FIRST_COMPLETED)
-                _drain(progress, advance)
-                for future in done:
-                    yield futures[future], _answer(future)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in set(multiprocessing.active_children()) - others:
-                process.terminate()
-            raise
+        waiting = set(futures)
+        while waiting:
+            # In slices, which keep this thread open for Ctrl-C and for the progress.
+            done, waiting = wait(waiting, timeout=POLL_S, return_when=FIRST_COMPLETED)
+            _drain(progress, advance)
+            for future in done:
+                yield futures[future], _answer(future)
 
 
 def _answer(future: Future[SongScores | StreamSepError]) -> SongScores | StreamSepError:
@@ -127,9 +111,7 @@ class _Worker:
     progress: Queue[float]
 
 
-def _start(load: LoadModel, threads: int, progress: Queue[float]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+def _prepare(load: LoadModel, threads: int, progress: Queue[float]) -> None:
     progress.cancel_join_thread()  # nobody waits for the last of it
     torch.set_num_threads(threads)
     _Worker.load = staticmethod(cache(load))
@@ -138,10 +120,3 @@ def _start(load: LoadModel, threads: int, progress: Queue[float]) -> None:
 
 def _judge_in_worker(task: Task) -> SongScores | StreamSepError:
     return _judge(task, _Worker.load, _Worker.progress.put)
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    connection.wait([parent.sentinel])
-    os._exit(1)

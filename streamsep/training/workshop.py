@@ -1,29 +1,25 @@
 """Processes that make many songs at a time.
 
 A song takes seconds to minutes to make and knows no other, so songs are made as fast as there are
-cores. The processes are spawned, not forked, because torch's threads may already be running in the
-parent. They ignore Ctrl-C, which a terminal sends to all processes of a command: the parent hears
-it too and ends them. And they end when the parent is killed, so that none is left behind.
+cores.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import connection
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from streamsep.errors import ConfigError
+from streamsep.processes import worker_processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from concurrent.futures import ProcessPoolExecutor
     from types import TracebackType
 
 __all__ = ["Workshop"]
@@ -44,12 +40,11 @@ class Workshop:
     def __init__(self, jobs: int) -> None:
         self._jobs = jobs
         self._pool: ProcessPoolExecutor | None = None
+        self._end = ExitStack()
 
     def __enter__(self) -> Self:
         if self._jobs > 1:
-            context = multiprocessing.get_context("spawn")
-            self._others = set(multiprocessing.active_children())
-            self._pool = ProcessPoolExecutor(self._jobs, context, _start_worker)
+            self._pool = self._end.enter_context(worker_processes(self._jobs))
         return self
 
     def __exit__(
@@ -58,12 +53,7 @@ class Workshop:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._pool is None:
-            return
-        self._pool.shutdown(wait=error is None, cancel_futures=True)
-        if error is not None:
-            for process in set(multiprocessing.active_children()) - self._others:
-                process.terminate()
+        self._end.__exit__(kind, error, trace)
 
     def do(
         self,
@@ -119,15 +109,3 @@ class Workshop:
                 "a process that made a song was killed, perhaps for its memory: use fewer jobs "
                 "(-j); what is finished is kept"
             ) from error
-
-
-def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    connection.wait([parent.sentinel])
-    os._exit(1)
