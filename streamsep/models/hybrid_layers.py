@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from streamsep.models.residual import ResidualBranches
 
 __all__ = ["DecoderLayer", "EncoderLayer", "LayerShape"]
@@ -104,17 +106,24 @@ class EncoderLayer(nn.Module):
         Returns:
             [B, C, F / stride, T] or [B, C, ceil(T / stride)].
         """
+        y = self.convolve(x, inject)
+        return y if self.bare else self.finish(y, self.dconv)
+
+    def convolve(self, x: Tensor, inject: Tensor | None = None) -> Tensor:
+        """The first half: the strided convolution, and what the time branch adds."""
         if not self.shape.along_frequency:
             x = x.flatten(1, 2) if x.dim() == 4 else x
             x = F.pad(x, (0, -x.shape[-1] % self.shape.stride))
-        y = self.conv(x)
-        if self.bare:
-            return torch.as_tensor(y)
-        if inject is not None:
-            y = y + (inject[:, :, None] if y.dim() == 4 else inject)
+        y = torch.as_tensor(self.conv(x))
+        if inject is None:
+            return y
+        return y + (inject[:, :, None] if y.dim() == 4 else inject)
+
+    def finish(self, y: Tensor, branches: Callable[[Tensor], Tensor] | None) -> Tensor:
+        """The second half, which looks along time by its branches alone: those given."""
         y = F.gelu(self.norm1(y))
-        if self.dconv is not None:
-            y = _along_time(self.dconv, y)
+        if branches is not None:
+            y = _along_time(branches, y)
         if self.rewrite is not None:
             y = F.glu(self.norm2(self.rewrite(y)), dim=1)
         return y
@@ -202,7 +211,7 @@ class DecoderLayer(nn.Module):
         return y
 
 
-def _along_time(branches: nn.Module, x: Tensor) -> Tensor:
+def _along_time(branches: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """Run branches that know only time over x [B, C, T] or, every bin by itself, [B, C, F, T]."""
     if x.dim() == 3:
         return torch.as_tensor(branches(x))

@@ -1,0 +1,247 @@
+r"""Hybrid Demucs that follows a stream: what the last hop computed, the next one keeps.
+
+A live stream gives the network a window of three seconds for every hop of a twentieth, and all but
+the hop is as it was. Only two things tie a new hop to the whole window: the statistics of the norms
+and the inner layers, where the LSTM and the attention look all over it. Hence::
+
+    spectrogram ─ E0 ─ E1 ─ E2 ─ E3 ─┐                  ┌─ D3 ─ D2 ─ D1 ─ D0 ─ iSTFT ─┐
+                                     E4 ─ E5 ─ D5 ─ D4 ─┤                            (+)
+    waveform    ─ T0 ─ T1 ─ T2 ─ T3 ─┘                  └─ U3 ─ U2 ─ U1 ─ U0 ─────────┘
+                └── only the end ───┘ └ whole window ──┘ └─ only what is emitted ─────┘
+                   of the window                            and what it looks at
+
+- The outer encoder layers keep their windows (`encoders.py`). What is kept was normalised with the
+  statistics of its day, so a sweep goes over it, a few frames with every hop, and makes it new.
+- The inner layers are computed anew; they see one step for every 1024 or 2048 samples.
+- The outer decoder layers have no norm. They are cropped to the samples that the stream will emit,
+  and to as much around them as the convolutions see: that changes nothing.
+
+So the estimates are those of the whole network but for what the kept frames remember: statistics
+that are not the newest. `benchmarks/incremental.py` measures what that amounts to.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from streamsep.models.hybrid_layers import EncoderLayer
+from streamsep.models.incremental.encoders import MovingLayer
+from streamsep.models.incremental.window import Window, WindowStatistics
+
+if TYPE_CHECKING:
+    from streamsep.models.hybrid_config import HybridDemucsConfig
+    from streamsep.models.hybrid_demucs import HybridDemucs
+
+__all__ = ["HybridFollower"]
+
+_BEYOND = 2
+"""Frames on either side of a sample's own that it takes part in: windows are four hops long, and
+one and a half of them lie on each side of the hop in the middle."""
+
+_SWEPT = 16
+"""Kept frames that are computed anew with every hop. In agreement with the whole network it brings
+11 dB, for a seventh more operations; twice as many frames would bring 1 dB more."""
+
+
+class HybridFollower:
+    """Separates the segments of one stream, of which each knows the ones before.
+
+    Args:
+        network: in evaluation mode; the weights are shared, not copied.
+        segment: samples of a segment, a multiple of the network's stride.
+        hop: samples between the starts of segments, likewise.
+        wanted: the samples of a segment whose estimates will be used.
+    """
+
+    def __init__(self, network: HybridDemucs, *, segment: int, hop: int, wanted: slice) -> None:
+        self._network = network
+        self._wanted = wanted
+        self._frame = network.config.n_fft // 4
+        self._frames = segment // self._frame
+        self._hop_frames = hop // self._frame
+        self.reset()
+
+    @staticmethod
+    def fits(config: HybridDemucsConfig) -> bool:
+        """Whether a network of this shape can be followed.
+
+        The published variants that cannot have other spectrograms, weights by band, or norms in
+        their outer layers.
+        """
+        outer = config.merge_layer
+        return (
+            config.hybrid
+            and config.complex_as_channels
+            and not config.old_padding
+            and not config.band_edges
+            and not config.decoder_branches
+            and config.encoder_context == 0
+            and config.branch_depth > 0
+            and min(config.norm_starts, config.branch_lstm_starts) >= outer
+            and config.branch_attention_starts >= outer
+        )
+
+    def reset(self) -> None:
+        """Forget the stream; the next segment is the first of another."""
+        self._begun = False
+        self._swept_to = 0
+        self._spectrum = Window(self._frames)
+        self._statistics = WindowStatistics(self._frames)
+        self._outer: list[tuple[MovingLayer, MovingLayer]] = []
+        network, merge = self._network, self._network.config.merge_layer
+        stale, stale_time, steps = _BEYOND, 0, self._frame
+        for index in range(merge + 1):
+            steps //= network.config.stride
+            length = self._frames * steps
+            time = MovingLayer(_encoder(network.time_encoder[index]), length, steps, stale_time)
+            stale_time = time.stale
+            if index == merge:
+                stale = max(stale, stale_time)
+            offset = None
+            if index == 0 and network.freq_emb is not None:
+                offset = network.freq_emb(network.config.bins[1])
+            freq = MovingLayer(
+                _encoder(network.freq_encoder[index]),
+                self._frames,
+                1,
+                stale,
+                convolve_only=index == merge,
+                offset=offset,
+            )
+            stale = freq.stale
+            self._outer.append((freq, time))
+
+    def __call__(self, segment: Tensor, hops: int = 1) -> Tensor:
+        """Separate the next segment.
+
+        Args:
+            segment: float32 [B, C, T].
+            hops: how many hops it lies after the one before; more than 1 if some were left out.
+
+        Returns:
+            [B, S, C, T], right where wanted and zero elsewhere.
+        """
+        moved = min(self._frames, hops * self._hop_frames) if self._begun else self._frames
+        self._begun = True
+        spectrum, mean, deviation = self._advance_spectrum(segment, moved)
+        wave_mean = segment.mean(dim=(1, 2), keepdim=True)
+        wave_deviation = segment.std(dim=(1, 2), keepdim=True)
+        self._advance_encoders(
+            (spectrum - mean) / (1e-5 + deviation),
+            (segment - wave_mean) / (1e-5 + wave_deviation),
+            moved,
+        )
+        x, xt = self._through_inner_layers()
+        stems = self._spectral_stems(x, mean, deviation)
+        stems += self._wave_stems(xt) * wave_deviation[:, None] + wave_mean[:, None]
+        whole = stems.new_zeros(*stems.shape[:-1], segment.shape[-1])
+        whole[..., self._wanted] = stems
+        return whole
+
+    def _advance_spectrum(self, segment: Tensor, moved: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Move the spectrogram; return its window, and its mean and deviation, [B, 1, 1, 1]."""
+        count = min(self._frames, moved + _BEYOND)
+        taken = min(self._frames, count + _BEYOND)
+        network = self._network
+        spectrum = network.spectrogram.analyse(segment[..., -taken * self._frame :])
+        tail = network.representation.to_channels(spectrum[..., -count:])
+        for each in (self._spectrum, self._statistics):
+            each.move(moved)
+        self._spectrum.write(self._frames - count, tail)
+        self._statistics.write(self._frames - count, tail.flatten(1, 2))
+        mean, variance = self._statistics.moments(correction=1)
+        shape = (-1, 1, 1, 1)
+        return self._spectrum.steps, mean.view(shape), variance.sqrt().view(shape)
+
+    def _advance_encoders(self, x: Tensor, xt: Tensor, moved: int) -> None:
+        """Move the outer encoder layers, whose inputs are windows."""
+        swept = self._sweep(moved)
+        merge = self._network.config.merge_layer
+        for index, (freq, time) in enumerate(self._outer):
+            time.advance(xt, moved, swept)
+            xt = time.output.steps
+            freq.advance(x, moved, swept, xt if index == merge else None)
+            x = freq.output.steps
+
+    def _sweep(self, moved: int) -> slice:
+        """The kept frames to compute anew: from the right to the left of the window, and again."""
+        self._swept_to -= moved
+        if self._swept_to <= 0:
+            self._swept_to = self._frames
+        swept = slice(max(0, self._swept_to - _SWEPT), self._swept_to)
+        self._swept_to = swept.start
+        return swept
+
+    def _through_inner_layers(self) -> tuple[Tensor, Tensor]:
+        """Compute E4 to D4; return what the outer decoders begin with, windows of both branches."""
+        network, merge = self._network, self._network.config.merge_layer
+        innermost = [_encoder(layer) for layer in network.freq_encoder[merge:]]
+        joined, _ = self._outer[merge]
+        x = innermost[0].finish(joined.output.steps, innermost[0].dconv)
+        skips, lengths = [x], [self._outer[merge - 1][1].output.length]
+        for encode in innermost[1:]:
+            lengths.append(x.shape[-1])
+            x = encode(x)
+            skips.append(x)
+        x = torch.zeros_like(x)
+        before_last = x
+        for decode in network.freq_decoder[: len(innermost)]:
+            x, before_last = decode(x, skips.pop(), length := lengths.pop())
+        xt, _ = network.time_decoder[0](before_last[:, :, 0], None, length)
+        return x, xt
+
+    def _spectral_stems(self, x: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
+        """Decode the spectrogram around what is wanted: [B, S, C, wanted]."""
+        network, merge = self._network, self._network.config.merge_layer
+        # A sample takes part in the frames up to two before and two after its own.
+        emitted = self._around(_BEYOND)
+        seen = self._around(_BEYOND + merge * network.config.context)
+        x = x[..., seen]
+        for index in reversed(range(merge)):
+            decode = network.freq_decoder[network.config.depth - 1 - index]
+            x, _ = decode(x, self._outer[index][0].output.steps[..., seen], 0)
+        x = x[..., emitted.start - seen.start : emitted.stop - seen.start]
+        x = x.reshape(len(x), len(network.sources), -1, *x.shape[2:])
+        x = x * deviation[:, None] + mean[:, None]
+        spectra = network.representation.to_spectrograms(x, x)
+        begin = emitted.start * self._frame
+        waves = network.spectrogram.synthesise(spectra, emitted.stop * self._frame - begin)
+        return waves[..., self._wanted.start - begin : self._wanted.stop - begin]
+
+    def _wave_stems(self, xt: Tensor) -> Tensor:
+        """Decode the waveform around what is wanted: [B, S, C, wanted], not yet denormalised."""
+        network, merge = self._network, self._network.config.merge_layer
+        seen = self._around(self._wave_margin())
+        steps = self._frame // network.config.stride**merge
+        xt = xt[..., seen.start * steps : seen.stop * steps]
+        for index in reversed(range(merge)):
+            skip = self._outer[index][1].output.steps[..., seen.start * steps : seen.stop * steps]
+            steps *= network.config.stride
+            length = (seen.stop - seen.start) * steps
+            xt, _ = network.time_decoder[merge - index](xt, skip, length)
+        begin = seen.start * self._frame
+        wanted = slice(self._wanted.start - begin, self._wanted.stop - begin)
+        return xt[..., wanted].reshape(len(xt), len(network.sources), network.channels, -1)
+
+    def _around(self, margin: int) -> slice:
+        """The frames of what is wanted and some around them, within the window."""
+        first = self._wanted.start // self._frame - margin
+        last = -(-self._wanted.stop // self._frame) + margin
+        return slice(max(0, first), min(self._frames, last))
+
+    def _wave_margin(self) -> int:
+        """Frames beside what is wanted that the waveform's outer decoders look at."""
+        config = self._network.config
+        seen = 0
+        for _ in range(config.merge_layer):
+            seen = (seen + config.context) * config.stride + config.kernel_size // 4
+        return -(-seen // self._frame)
+
+
+def _encoder(layer: nn.Module) -> EncoderLayer:
+    """A layer of an encoder's list, which does not know its kind."""
+    assert isinstance(layer, EncoderLayer)
+    return layer

@@ -1,0 +1,123 @@
+"""A network that follows a stream keeps to what it would say of every segment by itself."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from streamsep import load_separator
+from streamsep.models.hybrid_demucs import HybridDemucs, HybridDemucsConfig
+from streamsep.models.incremental import HybridFollower
+from streamsep.synthesis import synthesise_song
+
+SEGMENT, HOP = 32 * 2048, 2048
+WANTED = slice(SEGMENT - 2 * HOP, SEGMENT - HOP + 1024)
+
+
+@pytest.fixture(scope="module")
+def network() -> HybridDemucs:
+    torch.manual_seed(0)
+    return HybridDemucs(HybridDemucsConfig(hidden=4)).eval().requires_grad_(False)
+
+
+def follower(network: HybridDemucs, hop: int = HOP) -> HybridFollower:
+    return HybridFollower(network, segment=SEGMENT, hop=hop, wanted=WANTED)
+
+
+def noise(hops: int, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return 0.1 * torch.randn(2, 2, SEGMENT + hops * HOP, generator=generator)
+
+
+def agreement_db(got: Tensor, expected: Tensor) -> float:
+    error = (got - expected).square().sum()
+    return float(10 * torch.log10(expected.square().sum() / error))
+
+
+def test_the_first_segment_is_as_the_network_separates_it(network: HybridDemucs) -> None:
+    segment = noise(0)
+    got = follower(network)(segment)
+    expected = network(segment)
+    assert agreement_db(got[..., WANTED], expected[..., WANTED]) > 100
+    assert not got[..., : WANTED.start].any()
+
+
+def test_a_segment_far_from_the_last_is_as_the_network_separates_it(network: HybridDemucs) -> None:
+    following = follower(network)
+    following(noise(0))
+    segment = noise(0, seed=1)
+    got = following(segment, hops=SEGMENT // HOP)
+    assert agreement_db(got[..., WANTED], network(segment)[..., WANTED]) > 100
+
+
+def test_after_a_reset_it_is_as_new(network: HybridDemucs) -> None:
+    following, stream = follower(network), noise(3)
+    first = [following(stream[..., k * HOP : k * HOP + SEGMENT]) for k in range(3)]
+    following.reset()
+    again = [following(stream[..., k * HOP : k * HOP + SEGMENT]) for k in range(3)]
+    assert torch.equal(torch.stack(first), torch.stack(again))
+
+
+def test_signals_of_a_batch_do_not_mix(network: HybridDemucs) -> None:
+    stream = noise(3)
+    together, alone = follower(network), follower(network)
+    for k in range(3):
+        segment = stream[..., k * HOP : k * HOP + SEGMENT]
+        assert agreement_db(together(segment)[1:], alone(segment[1:])) > 100
+
+
+@pytest.mark.parametrize("hops", [1, 2, 4])
+def test_a_steady_sound_is_separated_as_by_the_network(network: HybridDemucs, hops: int) -> None:
+    """Long enough for every kept frame to leave the window, and for its memory to come round."""
+    following, stream = follower(network, hops * HOP), noise(40)
+    for k in range(0, 41, hops):
+        segment = stream[..., k * HOP : k * HOP + SEGMENT]
+        got = following(segment)[..., WANTED]
+    assert agreement_db(got, network(segment)[..., WANTED]) > 30
+
+
+def test_hops_left_out_cost_no_more_than_going_on(network: HybridDemucs) -> None:
+    following, stream = follower(network), noise(20)
+    following(stream[..., :SEGMENT])
+    got = following(stream[..., 5 * HOP : 5 * HOP + SEGMENT], hops=5)
+    expected = network(stream[..., 5 * HOP : 5 * HOP + SEGMENT])
+    assert agreement_db(got[..., WANTED], expected[..., WANTED]) > 30
+
+
+def starter_agreements(mix: Tensor) -> list[float]:
+    separator = load_separator("starter").separator
+    assert isinstance(separator, HybridDemucs)
+    following = follower(separator)
+    agreements = []
+    for k in range((mix.shape[-1] - SEGMENT) // HOP + 1):
+        segment = mix[None, :, k * HOP : k * HOP + SEGMENT]
+        got = following(segment)[..., WANTED]
+        if k % 4 == 3:
+            agreements.append(agreement_db(got, separator(segment)[..., WANTED]))
+    return agreements
+
+
+def test_music_is_separated_as_by_the_network() -> None:
+    mix = synthesise_song(7, 4.0).mixture
+    assert min(starter_agreements(torch.from_numpy(mix))) > 15
+
+
+def test_after_a_jump_of_level_it_finds_back() -> None:
+    mix = 0.1 * torch.randn(2, SEGMENT + 30 * HOP, generator=torch.Generator().manual_seed(0))
+    mix[:, : SEGMENT + 2 * HOP] *= 0.01
+    assert starter_agreements(mix)[-1] > 20
+
+
+@pytest.mark.parametrize(
+    ("options", "fits"),
+    [
+        ({}, True),
+        ({"hybrid": False}, False),
+        ({"complex_as_channels": False}, False),
+        ({"norm_starts": 2}, False),
+        ({"old_padding": True}, False),
+    ],
+)
+def test_networks_that_cannot_be_followed_are_known(options: dict[str, object], fits: bool) -> None:
+    assert HybridFollower.fits(HybridDemucsConfig(**options)) == fits  # type: ignore[arg-type]
