@@ -85,6 +85,7 @@ class LiveStemClient:
         block: the longest block that `process` will get.
         preset: name of a latency preset; empty for the engine's.
         consistency: off, other or energy; empty for the engine's.
+        budget: samples of time for computing and transport; 0 for what the engine proposes.
         address: of the engine's audio socket; None for the engine of this user.
         keys: for an engine that is reached over a network.
         name: for people who look at the engine's status.
@@ -103,6 +104,7 @@ class LiveStemClient:
         block: int,
         preset: str = "",
         consistency: str = "",
+        budget: int = 0,
         address: str | None = None,
         keys: ClientKeys | None = None,
         name: str = "",
@@ -120,6 +122,7 @@ class LiveStemClient:
             block=block,
             preset=preset,
             consistency=consistency,
+            budget=budget,
         )
         self._connection: Connection | None = Connection(self._address, keys)
         try:

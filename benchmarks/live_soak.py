@@ -1,0 +1,217 @@
+"""The live loop for half an hour on a real JACK server, and through deaths: does it hold?
+
+    uv run python benchmarks/live_soak.py                       # 30 minutes, then ten rounds each
+    uv run python benchmarks/live_soak.py --minutes 2 --rounds 2
+    uv run python benchmarks/live_soak.py --preset studio       # on a slow machine
+
+A player and a recorder on `jackd -d dummy`, the live loop between them, and an engine with a real
+network. The outputs are the mix and, on two more, the delayed input: every tenth of the time that
+one is compared with what was played, sample by sample, so a lost sample or a latency that moves
+cannot hide. Then the server (SIGTERM, SIGKILL) and the engine (SIGKILL) die some times; printed are
+the seconds from their return to sound, and from the engine's death to its stems.
+"""
+
+from __future__ import annotations
+
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import psutil
+import typer
+from common import write_results
+
+# The rig belongs to the tests.
+_TESTS = Path(__file__).resolve().parents[1] / "tests"
+sys.path[:0] = [str(_TESTS), str(_TESTS / "live")]
+
+from jack_rig import JackServer, environment, playing_hall, running_server  # noqa: E402
+from loop_rig import noise, run_for, run_until, run_until_playing  # noqa: E402
+
+from bridge.live.engine_keeper import EngineKeeper  # noqa: E402
+from bridge.live.status import LivePhase  # noqa: E402
+from bridge.live.supervisor import LiveLoop  # noqa: E402
+from bridge.live.task import AudioTask  # noqa: E402
+from bridge.mixing import Route  # noqa: E402
+from bridge.run_folder import ipc_endpoints  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SIGNAL = 0.3 * noise(8.0)
+MIB = 2**20
+
+
+class Serving:
+    """`streamsep serve` in a folder of its own."""
+
+    def __init__(self, folder: Path, model: str, preset: str) -> None:
+        self._folder = folder
+        self._options = ["--model", model, "--preset", preset]
+        self._process: subprocess.Popen[str] | None = None
+        self.endpoints = ipc_endpoints(folder / "streamsep")
+
+    def start(self) -> None:
+        """Start, and wait until it serves."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "streamsep", "serve", *self._options],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**environment(), "XDG_RUNTIME_DIR": str(self._folder)},
+        )
+        assert self._process.stdout is not None
+        if not any(line.startswith("READY") for line in self._process.stdout):
+            raise SystemExit("the engine does not start")
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    @property
+    def memory_mib(self) -> float:
+        """Resident memory."""
+        assert self._process is not None
+        return psutil.Process(self._process.pid).memory_info().rss / MIB
+
+
+def soak(loop: LiveLoop, engine: Serving, folder: Path, seconds: float) -> dict[str, Any]:
+    """Play for so long, and look ten times."""
+    rows = []
+    with playing_hall(folder / "hall", SIGNAL, heard_channels=4) as hall:
+        run_until_playing(loop)
+        latency = loop.status.latency
+        print(f"latency {latency}: {loop.status.playing and loop.status.playing.latency_terms}")
+        for tenth in range(10):
+            hall.play()
+            # The hall remembers ten minutes.
+            run_for(loop, min(seconds / 10, 590.0))
+            heard = hall.hear()
+            dry = heard.samples[2:, latency:]
+            due = SIGNAL.take(range(dry.shape[-1]), axis=1, mode="wrap")
+            # Before the first tenth there was silence, later what was played before.
+            row = {
+                "exact": bool(np.array_equal(dry, due)),
+                "latency": loop.status.latency,
+                "server_xruns": heard.xruns,
+                "holes": heard.holes,
+                "load": loop.status.measured.load if loop.status.measured else None,
+                "audio_mib": round(psutil.Process(loop.child_pid).memory_info().rss / MIB, 1),
+                "engine_mib": round(engine.memory_mib, 1),
+                **loop.status.counts,
+            }
+            rows.append(row)
+            print(tenth + 1, row, flush=True)
+    return {"latency": latency, "tenths": rows}
+
+
+def server_rounds(
+    loop: LiveLoop, server: JackServer, folder: Path, rounds: int, *, kill: bool
+) -> list[float]:
+    """Seconds from the server's return, with its clients, to sound."""
+    took = []
+    for _ in range(rounds):
+        with playing_hall(folder / "hall", SIGNAL, heard_channels=4):
+            run_until_playing(loop)
+            run_for(loop, 0.5)
+            server.kill() if kill else server.terminate()
+            run_until(loop, lambda: loop.status.phase is LivePhase.WAITING, "it notices")
+        server.start()
+        with playing_hall(folder / "hall", SIGNAL, heard_channels=4):
+            took.append(run_until_playing(loop))
+            run_for(loop, 0.5)
+    return took
+
+
+def engine_rounds(
+    loop: LiveLoop, engine: Serving, folder: Path, rounds: int
+) -> dict[str, list[float]]:
+    """Seconds until the delayed input has taken over, and from the engine's return to stems."""
+    dry, back = [], []
+    with playing_hall(folder / "hall", SIGNAL, heard_channels=4):
+        run_until_playing(loop)
+        for _ in range(rounds):
+            run_for(loop, loop.status.latency / 44_100 + 0.5)
+            counts = loop.status.counts
+            gaps, connections = counts["gaps"], counts["connections"]
+            engine.kill()
+            dry.append(run_until(loop, lambda g=gaps: loop.status.counts["gaps"] > g, "a gap"))
+            engine.start()
+            back.append(
+                run_until(
+                    loop, lambda c=connections: loop.status.counts["connections"] > c, "stems"
+                )
+            )
+    return {"dry_after_s": dry, "connected_after_s": back}
+
+
+@contextmanager
+def serving(folder: Path, model: str, preset: str) -> Iterator[Serving]:
+    """An engine for as long as the block lasts."""
+    engine = Serving(folder, model, preset)
+    engine.start()
+    try:
+        yield engine
+    finally:
+        engine.kill()
+
+
+def main(
+    minutes: float = 30.0,
+    rounds: int = 10,
+    period: int = 256,
+    model: str = "starter",
+    preset: str = "live",
+    wait_for_clients: bool = False,
+) -> None:
+    """Play, kill, and sum up."""
+    import os
+
+    os.environ.update(environment())
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with (
+            serving(folder, model, preset) as engine,
+            running_server(folder, period, patient=wait_for_clients) as server,
+        ):
+            task = AudioTask(
+                input="player",
+                output="recorder",
+                routes=(Route("mix", (0, 1)), Route("dry", (2, 3))),
+                address=engine.endpoints.audio,
+                patient=True,
+            )
+            with LiveLoop(task, EngineKeeper(engine.endpoints)) as loop:
+                results = soak(loop, engine, folder, 60 * minutes)
+                restarts = loop.status.restarts
+                for how in ("term", "kill"):
+                    took = server_rounds(loop, server, folder, rounds, kill=how == "kill")
+                    results[f"server_{how}_s"] = took
+                    _say(f"server, SIG{how.upper()}: sound after its return", took)
+                deaths = engine_rounds(loop, engine, folder, rounds)
+                results |= deaths
+                _say("engine, SIGKILL: first gap after it", deaths["dry_after_s"])
+                _say("engine, SIGKILL: session after its return", deaths["connected_after_s"])
+                print(f"{restarts} restarts in the soak, {loop.status.restarts} in all")
+                print(f"latency in the end: {loop.status.latency}")
+    left = [each for each in psutil.Process().children(recursive=True) if each.is_running()]
+    results["processes_left"] = len(left)
+    print(f"processes left: {len(left)}")
+    write_results("live_soak", {"minutes": minutes, "rounds": rounds, "period": period, **results})
+
+
+def _say(what: str, seconds: list[float]) -> None:
+    if seconds:
+        print(f"{what}: median {statistics.median(seconds):.2f} s, most {max(seconds):.2f} s")
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    typer.run(main)

@@ -1,0 +1,298 @@
+"""The process that plays: the device's callback, a session with the engine, and nothing else.
+
+It is started as `python -m bridge.live.audio_child` with an `AudioTask` on its standard input,
+tells what happens on its standard output, and ends when its standard input does. A fresh
+interpreter, not a fork: torch would bring 160,000 objects, and a collection that takes longer than
+a block. The collector is off, and threads change hands every half a millisecond, so that a callback
+waits for no more than that.
+
+When the sound server has died this process ends at once, without closing anything, because closing
+would never return.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+from bridge.client import LiveStemClient
+from bridge.keys import ClientKeys
+from bridge.live.control_block import open_control_block
+from bridge.live.device_probe import read_devices
+from bridge.live.device_stream import DeviceStream
+from bridge.live.devices import choose_devices
+from bridge.live.lifeline import watch_lifeline
+from bridge.live.portaudio import import_portaudio
+from bridge.live.reports import (
+    Ended,
+    Measured,
+    Noted,
+    Playing,
+    Reason,
+    Refused,
+    Report,
+    Waiting,
+    encode,
+)
+from bridge.live.stem_player import StemPlayer
+from bridge.live.task import AudioTask
+from bridge.mixing import Mixer
+from bridge.recording import Recorder
+from streamsep.errors import ConfigError, EngineError, StreamSepError
+
+__all__ = ["AudioChild"]
+
+_SWITCH_INTERVAL_S = 5e-4
+_LOOK_S = 0.02
+"""How often the stream is looked at: a dead server shows within 26 ms."""
+_REPORT_S = 0.1
+_SILENT_S = 1.0
+"""Without a callback for so long, the device is gone."""
+_RETRY_S = 0.25
+_FIRST_BLOCKS = 4
+_CLOSING_S = 4.0
+
+
+class AudioChild:
+    """One loop, from an open device to the end of this process.
+
+    Args:
+        task: what to do.
+    """
+
+    def __init__(self, task: AudioTask) -> None:
+        self._task = task
+        self._stop = threading.Event()
+        self._portaudio: Any = None
+        self._recorder: Recorder | None = None
+
+    def run(self) -> NoReturn:
+        """Play until told to stop, or until the device is gone; the process ends here."""
+        watch_lifeline(self._stop.set)
+        try:
+            stream = self._open_device()
+            client = self._open_session(stream)
+            player = self._make_player(stream, client)
+        except StreamSepError as error:
+            _tell(Refused(text=str(error)))
+            os._exit(2)
+        stream.play = player.play
+        self._tell_playing(stream, client)
+        self._play(stream, client, player)
+
+    def _open_device(self) -> DeviceStream:
+        """Open the device and wait for its first block."""
+        while True:
+            try:
+                stream = self._try_device()
+                break
+            except (ConfigError, OSError) as error:
+                if not self._task.patient:
+                    raise ConfigError(str(error)) from error
+                self._wait(str(error))
+        began_s = time.monotonic()
+        # Some systems deliver blocks of many lengths; a few show the longest.
+        while stream.counters.blocks < _FIRST_BLOCKS:
+            if not stream.active or time.monotonic() - began_s > _SILENT_S:
+                self._end(stream, Reason.NO_CALLBACKS, "the device opens and delivers nothing")
+            self._stop_if_told()
+            time.sleep(_LOOK_S / 4)
+        return stream
+
+    def _try_device(self) -> DeviceStream:
+        task = self._task
+        if self._portaudio is None:
+            self._portaudio = import_portaudio()
+        else:
+            # It reads the list of devices when it starts.
+            self._portaudio._terminate()
+            self._portaudio._initialize()
+        devices = read_devices(self._portaudio)
+        source, sink = choose_devices(devices, task.input, task.output, task.host_api)
+        return DeviceStream(
+            self._portaudio,
+            source,
+            sink,
+            inputs=task.inputs,
+            outputs=task.outputs,
+            sample_rate=task.sample_rate or source.sample_rate,
+        )
+
+    def _open_session(self, stream: DeviceStream) -> LiveStemClient:
+        task = self._task
+        while True:
+            try:
+                return LiveStemClient(
+                    sample_rate=stream.sample_rate,
+                    channels=len(task.input_channels),
+                    block=task.block or stream.counters.longest,
+                    preset=task.preset,
+                    consistency=task.consistency,
+                    budget=task.budget,
+                    address=task.address,
+                    keys=ClientKeys.load(Path(task.keys)) if task.keys else None,
+                    name=task.name,
+                    connect_timeout_s=1.0,
+                )
+            except EngineError as error:
+                if not task.patient:
+                    raise
+                self._wait(str(error))
+            self._end_if_gone(stream)
+
+    def _make_player(self, stream: DeviceStream, client: LiveStemClient) -> StemPlayer:
+        task = self._task
+        block = client.latency_terms["block"]
+        mixer = Mixer(
+            client.stems,
+            task.routes,
+            channels=len(task.input_channels),
+            outputs=task.outputs,
+            sample_rate=stream.sample_rate,
+            longest_block=block,
+        )
+        controls = open_control_block(client.stems, task.controls, task.settings)
+        # Last, so that what is refused leaves no empty take behind.
+        if task.record is not None:
+            self._recorder = Recorder(
+                Path(task.record), client.stems, len(task.input_channels), stream.sample_rate
+            )
+        return StemPlayer(
+            client,
+            mixer,
+            controls,
+            input_channels=task.input_channels,
+            outputs=task.outputs,
+            sample_rate=stream.sample_rate,
+            block=block,
+            sink=self._recorder,
+        )
+
+    def _play(self, stream: DeviceStream, client: LiveStemClient, player: StemPlayer) -> NoReturn:
+        reported_s = 0.0
+        while not self._stop.is_set():
+            self._end_if_gone(stream)
+            now_s = time.monotonic()
+            if now_s - reported_s >= _REPORT_S:
+                reported_s = now_s
+                self._report(stream, client, player)
+            time.sleep(_LOOK_S)
+        player.fade_out()
+        while not player.silent and stream.active:
+            time.sleep(_LOOK_S / 4)
+        self._report(stream, client, player)
+        closing = threading.Thread(target=self._close, args=(stream, client), daemon=True)
+        closing.start()
+        closing.join(_CLOSING_S)
+        self._end(stream, Reason.STOPPED, "stopped")
+
+    def _report(self, stream: DeviceStream, client: LiveStemClient, player: StemPlayer) -> None:
+        recording = ""
+        if self._recorder is not None:
+            for line in self._recorder.poll():
+                _tell(Noted(text=line))
+            recording = self._recorder.describe()
+        _tell(_measure(stream, client, player, recording))
+
+    def _close(self, stream: DeviceStream, client: LiveStemClient) -> None:
+        stream.close()
+        client.close()
+        if self._recorder is not None:
+            self._recorder.close()
+
+    def _end_if_gone(self, stream: DeviceStream) -> None:
+        counters = stream.counters
+        if not stream.active:
+            self._end(stream, Reason.SERVER_GONE, "the device or its sound server has gone")
+        if time.monotonic() - counters.called_s > _SILENT_S:
+            self._end(stream, Reason.NO_CALLBACKS, "the device has stopped delivering")
+        if self._task.block is None and stream.play and counters.longest > self._block:
+            text = f"blocks of {counters.longest} samples came, {self._block} were expected"
+            self._end(stream, Reason.LONGER_BLOCKS, text)
+
+    def _end(self, stream: DeviceStream, reason: Reason, text: str) -> NoReturn:
+        _tell(Ended(reason=reason, text=text, block=stream.counters.longest))
+        os._exit(0)
+
+    def _tell_playing(self, stream: DeviceStream, client: LiveStemClient) -> None:
+        welcome = client.welcome
+        self._block = client.latency_terms["block"]
+        _tell(
+            Playing(
+                input=self._task.input,
+                output=self._task.output,
+                sample_rate=stream.sample_rate,
+                block=self._block,
+                latency_terms={**stream.latency_terms(), **client.latency_terms},
+                stems=list(client.stems),
+                model=welcome.model,
+                preset=welcome.preset,
+                consistency=welcome.consistency,
+                budget=welcome.budget,
+            )
+        )
+
+    def _wait(self, text: str) -> None:
+        _tell(Waiting(text=text))
+        if self._stop.wait(_RETRY_S):
+            os._exit(0)
+
+    def _stop_if_told(self) -> None:
+        if self._stop.is_set():
+            os._exit(0)
+
+
+def _measure(
+    stream: DeviceStream, client: LiveStemClient, player: StemPlayer, recording: str
+) -> Measured:
+    counters, engine = stream.counters, client.counters
+    load, counters.load = counters.load, 0.0
+    input_peak, stem_peaks, output_peaks = player.take_peaks()
+    return Measured(
+        engine=client.state,
+        samples=counters.samples,
+        load=round(load, 4),
+        longest=counters.longest,
+        xruns=counters.overflows + counters.underflows,
+        lost=counters.lost,
+        slow=counters.slow,
+        missed=engine.missed,
+        gaps=engine.gaps,
+        late=engine.late,
+        substituted=engine.substituted,
+        connections=engine.connections,
+        input_peak=input_peak,
+        stem_peaks=stem_peaks,
+        output_peaks=output_peaks,
+        recording=recording,
+    )
+
+
+def _tell(report: Report) -> None:
+    try:
+        sys.stdout.write(f"{encode(report)}\n")
+        sys.stdout.flush()
+    except OSError:
+        # Nobody listens any more.
+        os._exit(0)
+
+
+def main() -> None:
+    """Read the task, and do it."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    task = AudioTask.from_json(sys.stdin.readline())
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    AudioChild(task).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""`streamsep live`: audio interface in, stems out, until it is interrupted."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import typer
+
+from streamsep.cli import live_options as options
+from streamsep.cli.engine_address import EngineAddress, KeysFolder, find_engine
+from streamsep.cli.separate_options import Device as ComputeDevice
+
+if TYPE_CHECKING:
+    from bridge.live.engine_keeper import EngineKeeper
+    from bridge.live.task import AudioTask
+    from streamsep.cli.live_screen import LiveScreen
+    from streamsep.cli.live_setup import LateMidi
+    from streamsep.config.live import LiveConfig
+
+__all__ = ["live"]
+
+_POLL_S = 0.05
+
+
+def live(
+    source: options.Input = None,
+    sink: options.Output = None,
+    input_channels: options.InputChannels = None,
+    route: options.Routes = None,
+    gain: options.Gains = None,
+    mute: options.Mute = None,
+    solo: options.Solo = None,
+    wet: options.Wet = None,
+    master: options.Master = None,
+    preset: options.LivePreset = None,
+    model: options.LiveModel = None,
+    device: ComputeDevice = "auto",
+    consistency: options.ConsistencyChoice = None,
+    sample_rate: options.SampleRate = None,
+    block: options.Block = None,
+    same_clock: options.SameClock = False,
+    config: options.ConfigFile = None,
+    midi: options.MidiMapName = None,
+    midi_port: options.MidiPortName = None,
+    record: options.Record = None,
+    duration: options.Duration = None,
+    engine: EngineAddress = None,
+    keys: KeysFolder = None,
+    quiet: options.Quiet = False,
+    as_json: options.JsonLines = False,
+) -> None:
+    """Separate what an audio interface hears, and play the stems, for as long as you like.
+
+    It uses the engine that runs, or starts one. When the engine is late or gone, the input plays as
+    late as the stems would; when the device is gone, it waits for it. Ctrl-C ends it.
+    """
+    settings = _settings(
+        config,
+        input=source,
+        output=sink,
+        same_clock=same_clock or None,
+        input_channels=input_channels,
+        routes=route,
+        gains_db=_gains(gain) if gain else None,
+        mute=mute,
+        solo=solo,
+        wet=wet,
+        master_db=master,
+        preset=preset,
+        model=model,
+        consistency=consistency.value if consistency else None,
+        sample_rate=sample_rate,
+        block=block,
+        midi=midi,
+        record=str(record) if record else None,
+    )
+    from streamsep.cli.live_setup import LateMidi, check_engine, make_keeper, make_task
+
+    endpoints, guard = find_engine(engine, keys)
+    controller = LateMidi(settings.midi, midi_port)
+    task = make_task(settings, endpoints, keys)
+    keeper = make_keeper(endpoints, guard, settings, device, may_start=engine is None)
+    stop = _Stop(duration)
+
+    def when_starting() -> None:
+        if not (quiet or as_json):
+            typer.echo(
+                f"no engine runs; starting one with the network '{settings.model}'", err=True
+            )
+
+    try:
+        keeper.ensure(stop.not_yet, when_starting)
+        if stop.not_yet():
+            check_engine(keeper, settings, device, endpoints, guard)
+            screen = _screen(quiet=quiet, as_json=as_json)
+            _play(task, keeper, controller, screen, stop)
+    finally:
+        keeper.close()
+
+
+class _Stop:
+    """Whether it is time to end: a signal has come, or enough was played."""
+
+    def __init__(self, duration_s: float | None) -> None:
+        self._told = False
+        self._duration_s = duration_s
+        self._end_s: float | None = None
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), self._tell)
+
+    def playing(self) -> None:
+        """It plays: the time counts from the first call on."""
+        if self._end_s is None and self._duration_s is not None:
+            self._end_s = time.monotonic() + self._duration_s
+
+    def not_yet(self) -> bool:
+        """Whether to go on."""
+        late = self._end_s is not None and time.monotonic() >= self._end_s
+        return not (self._told or late)
+
+    def _tell(self, *_: object) -> None:
+        self._told = True
+
+
+def _settings(name_or_path: str | None, **given: object) -> LiveConfig:
+    """The file's settings, and in their place what was typed.
+
+    Raises:
+        ConfigError: one of them is wrong.
+    """
+    from streamsep.config.live import LiveConfig, load_live_config
+
+    base = load_live_config(name_or_path) if name_or_path else LiveConfig()
+    return base.changed(**{key: value for key, value in given.items() if value is not None})
+
+
+def _gains(texts: list[str]) -> dict[str, float]:
+    """`vocals=-6` as stem and dB.
+
+    Raises:
+        ConfigError: it is not written like that.
+    """
+    from streamsep.errors import ConfigError
+
+    gains = {}
+    for text in texts:
+        stem, _, level = text.partition("=")
+        try:
+            gains[stem.strip()] = float(level.lower().removesuffix("db"))
+        except ValueError:
+            raise ConfigError(f"'{text}' is no gain, expected STEM=DB such as vocals=-6") from None
+    return gains
+
+
+def _screen(*, quiet: bool, as_json: bool) -> LiveScreen:
+    from streamsep.cli.live_screen import JsonScreen, LineScreen, Picture, QuietScreen
+
+    if as_json:
+        return JsonScreen()
+    if quiet:
+        return QuietScreen()
+    return Picture() if sys.stdout.isatty() else LineScreen()
+
+
+def _play(
+    task: AudioTask,
+    keeper: EngineKeeper,
+    controller: LateMidi,
+    screen: LiveScreen,
+    stop: _Stop,
+) -> None:
+    from bridge.live.status import LivePhase
+    from bridge.live.supervisor import LiveLoop
+
+    with LiveLoop(task, keeper) as loop, controller:
+        with screen:
+            while stop.not_yet():
+                news = loop.poll(_POLL_S)
+                if loop.status.phase is LivePhase.PLAYING:
+                    stop.playing()
+                news += controller.poll(loop.controls)
+                screen.show(loop.status, loop.controls, news)
+        controller.close()
+        loop.close()
+        screen.finish(loop.status)

@@ -1,0 +1,39 @@
+"""Fixtures of the live loop: a real JACK server, a real engine, and the loop between them."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+# The engines with fake separators belong to the bridge's tests.
+sys.path.append(str(Path(__file__).parents[1] / "bridge"))
+
+from engine_process import EngineProcess, running_engine
+from jack_rig import ENVIRONMENT, need_jack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def passing_engine() -> Iterator[EngineProcess]:
+    """An engine that gives the mixture back in `other`; nobody harms it."""
+    need_jack()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_engine(
+            Path(folder) / "run", "--separator", "PassThrough", "--budget-ms", "500"
+        ) as running,
+    ):
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _our_jack_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a test starts meets our server and no other."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)

@@ -1,0 +1,97 @@
+"""A player and a recorder on a JACK server, in a process that may be killed.
+
+python player_and_recorder.py FOLDER SERVER
+
+At the line `play` on standard input it plays FOLDER/signal.npy, float32 [C, T], over and over, and
+records. At the line `hear` it stops both and writes FOLDER/heard.npz: `heard`, float32 [R, N],
+whose first sample belongs to the same instant of the server as the signal's first. Both count the
+samples that they were called for. Where the server's own count jumps, it has lost something, or its
+period has changed: a hole.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from pathlib import Path
+
+import jack
+import numpy as np
+
+LONGEST_S = 600
+
+
+def main() -> None:
+    folder, server = Path(sys.argv[1]), sys.argv[2]
+    signal = np.load(folder / "signal.npy")
+    recorded_channels = int(sys.argv[3]) if len(sys.argv) > 3 else len(signal)
+    options = {"servername": server, "no_start_server": True}
+    player, recorder = jack.Client("player", **options), jack.Client("recorder", **options)
+    outs = [player.outports.register(f"out_{k}") for k in range(len(signal))]
+    ins = [recorder.inports.register(f"in_{k}") for k in range(recorded_channels)]
+    heard = np.zeros((recorded_channels, LONGEST_S * player.samplerate), np.float32)
+    told = threading.Event()
+    state = {}
+
+    def begin() -> None:
+        state.update(start=None, played=0, end=0, xruns=0, holes=0, next=None)
+
+    begin()
+
+    @player.set_process_callback
+    def play(frames: int) -> None:
+        if told.is_set() and state["start"] is None:
+            state["start"] = player.last_frame_time
+        first = state["played"]
+        for port, channel in zip(outs, signal, strict=True):
+            if state["start"] is None:
+                port.get_array().fill(0.0)
+            else:
+                port.get_array()[:] = channel.take(range(first, first + frames), mode="wrap")
+        if state["start"] is not None:
+            state["played"] = first + frames
+
+    @recorder.set_process_callback
+    def record(frames: int) -> None:
+        now = recorder.last_frame_time
+        if state["start"] is None or now < state["start"]:
+            return
+        state["holes"] += state["next"] is not None and state["next"] != now
+        state["next"] = now + frames
+        first = state["end"]
+        if first + frames > heard.shape[1]:
+            return
+        for port, channel in zip(ins, heard, strict=True):
+            channel[first : first + frames] = port.get_array()
+        state["end"] = first + frames
+
+    player.set_xrun_callback(lambda _: state.update(xruns=state["xruns"] + 1))
+    recorder.activate()
+    player.activate()
+    say("READY")
+    for line in sys.stdin:
+        if line == "play\n":
+            told.set()
+            continue
+        part = folder / "heard.part.npz"
+        end = state["end"]
+        np.savez(part, heard=heard[:, :end], xruns=state["xruns"], holes=state["holes"])
+        part.rename(folder / "heard.npz")
+        told.clear()
+        begin()
+        say("HEARD")
+    # A client that leaves without a word holds up the server's end for seconds; with a server that
+    # has died this hangs, and somebody ends it.
+    player.close()
+    recorder.close()
+    os._exit(0)
+
+
+def say(word: str) -> None:
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

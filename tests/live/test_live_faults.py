@@ -1,0 +1,172 @@
+"""Servers and processes die while music plays: the loop says so, comes back, and leaves nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import numpy as np
+import psutil
+import pytest
+from engine_process import running_engine
+from jack_rig import Hall, JackServer, playing_hall, running_server
+from loop_rig import (
+    RATE,
+    assert_late_by,
+    loop_between,
+    noise,
+    run_for,
+    run_until,
+    run_until_playing,
+)
+
+from bridge.live.status import LivePhase
+from streamsep.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from engine_process import EngineProcess
+
+    from bridge.live.supervisor import LiveLoop
+
+SIGNAL = noise(2.5)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JackServer]:
+    with running_server(tmp_path_factory.mktemp("server"), 512) as running:
+        yield running
+
+
+def audio_processes() -> list[int]:
+    """Every audio child that this process has started and that still lives."""
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        try:
+            if "bridge.live.audio_child" in child.cmdline():
+                found.append(child.pid)
+        except psutil.Error:
+            continue
+    return found
+
+
+def assert_plays(loop: LiveLoop, hall: Hall) -> None:
+    """What is heard now is exact."""
+    hall.play()
+    run_for(loop, 2.2)
+    assert_late_by(loop.status.latency, hall.hear().samples, SIGNAL)
+
+
+def test_the_loop_comes_back_when_the_jack_server_does(
+    passing_engine: EngineProcess, server: JackServer, tmp_path: Path
+) -> None:
+    with loop_between(passing_engine, patient=True) as loop:
+        for end_server in (server.terminate, server.kill):
+            with playing_hall(tmp_path / "hall", SIGNAL) as hall:
+                run_until_playing(loop)
+                latency = loop.status.latency
+                hall.play()
+                run_for(loop, 0.5)
+                end_server()
+                run_until(loop, lambda: loop.status.phase is LivePhase.WAITING, "notices")
+                assert len(audio_processes()) <= 1
+            server.start()
+        with playing_hall(tmp_path / "hall", SIGNAL) as hall:
+            run_until_playing(loop)
+            assert_plays(loop, hall)
+        assert loop.status.latency == latency
+        assert loop.status.restarts == 2
+        assert audio_processes() == [loop.child_pid]
+    assert audio_processes() == []
+
+
+def test_an_audio_process_that_is_killed_is_replaced_at_the_same_latency(
+    passing_engine: EngineProcess, server: JackServer, tmp_path: Path
+) -> None:
+    del server
+    with (
+        playing_hall(tmp_path / "hall", SIGNAL) as hall,
+        loop_between(passing_engine) as loop,
+    ):
+        run_until_playing(loop)
+        latency, first = loop.status.latency, loop.child_pid
+        assert first is not None
+        played = loop.status.counts["samples"]
+        os.kill(first, signal.SIGKILL)
+        run_until(loop, lambda: loop.child_pid not in (None, first), "another child")
+        run_until_playing(loop)
+        assert_plays(loop, hall)
+        assert (loop.status.latency, loop.status.restarts) == (latency, 1)
+        assert loop.status.counts["samples"] > played
+
+
+def test_an_audio_process_that_stands_still_is_replaced(
+    passing_engine: EngineProcess, server: JackServer, tmp_path: Path
+) -> None:
+    del server
+    with (
+        playing_hall(tmp_path / "hall", SIGNAL) as hall,
+        loop_between(passing_engine) as loop,
+    ):
+        run_until_playing(loop)
+        first = loop.child_pid
+        assert first is not None
+        os.kill(first, signal.SIGSTOP)
+        run_until(loop, lambda: loop.child_pid not in (None, first), "another child")
+        run_until_playing(loop)
+        assert_plays(loop, hall)
+        assert audio_processes() == [loop.child_pid]
+
+
+def test_while_the_engine_is_dead_the_delayed_input_plays_and_nothing_is_lost(
+    server: JackServer, tmp_path: Path
+) -> None:
+    del server
+    with (
+        running_engine(
+            tmp_path / "run", "--separator", "PassThrough", "--budget-ms", "500"
+        ) as engine,
+        playing_hall(tmp_path / "hall", SIGNAL) as hall,
+        loop_between(engine) as loop,
+    ):
+        run_until_playing(loop)
+        hall.play()
+        run_for(loop, 1.5)
+        engine.kill()
+        news: list[str] = []
+        while loop.status.counts["missed"] < RATE or not news:
+            news += run_for(loop, 0.1)
+        assert news[0].startswith("no stems")
+        assert news[0].endswith("the delayed input plays")
+        engine.launch()
+        connections = loop.status.counts["connections"]
+        run_until(loop, lambda: loop.status.counts["connections"] > connections, "an engine")
+        run_for(loop, loop.status.latency / RATE + 0.5)
+        missed = loop.status.counts["missed"]
+        run_for(loop, 1.0)
+        heard = hall.hear()
+        engine.await_ready()
+        assert loop.status.counts["missed"] == missed
+        assert loop.status.counts["gaps"] == 1
+        assert loop.status.restarts == 0
+        latency = loop.status.latency
+    samples = heard.samples
+    length = samples.shape[-1] - latency
+    played = SIGNAL.take(range(length), axis=1, mode="wrap")
+    # Stems and mixture are the same here; only the fades between them round.
+    np.testing.assert_allclose(samples[:, latency:], played, atol=1e-6)
+
+
+def test_a_device_that_is_missing_is_refused_at_first(
+    passing_engine: EngineProcess, server: JackServer
+) -> None:
+    del server
+    with (
+        loop_between(passing_engine, input="nobody") as loop,
+        pytest.raises(ConfigError, match="no input device is called 'nobody'"),
+    ):
+        run_until_playing(loop)
+    assert audio_processes() == []
