@@ -14,6 +14,7 @@ __all__ = [
     "Broken",
     "FakeSeparator",
     "Gains",
+    "PassThrough",
     "Recording",
     "SegmentShaped",
     "SegmentSum",
@@ -43,6 +44,13 @@ class Gains(FakeSeparator):
 
     def __call__(self, mix: Tensor) -> Tensor:
         return torch.tensor(self.gains)[:, None, None] * mix[:, None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PassThrough(Gains):
+    """The mixture in `other`, silence in the rest."""
+
+    gains: tuple[float, ...] = (0.0, 0.0, 1.0, 0.0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,10 @@ all of them count.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import torch
+from support import require
 from torch import nn
 
 from streamsep.models.architectures import Network, build_network
@@ -16,6 +19,21 @@ __all__ = ["TINY", "shaken", "tiny_network"]
 
 TINY: dict[str, tuple[str, dict[str, object]]] = {
     "hybrid_demucs": ("hybrid_demucs", {"hidden": 8, "n_fft": 64, "depth": 3, "norm_starts": 1}),
+    "htdemucs": (
+        "htdemucs",
+        {
+            "segment": 4099,
+            "arguments": {
+                "channels": 8,
+                "nfft": 128,
+                "depth": 2,
+                "norm_starts": 1,
+                "bottom_channels": 16,
+                "t_layers": 2,
+                "t_heads": 2,
+            },
+        },
+    ),
     "demucs_v1": ("demucs_v1", {"hidden": 4, "depth": 3}),
     "demucs_v1 upsampling": ("demucs_v1", {"hidden": 4, "depth": 2, "upsample": True}),
     "demucs_v2": ("demucs_v2", {"hidden": 4, "depth": 3}),
@@ -61,6 +79,8 @@ TINY: dict[str, tuple[str, dict[str, object]]] = {
 def tiny_network(name: str, **options: object) -> Network:
     """One of the tiny networks, with other options if need be, ready to separate."""
     architecture, own = TINY[name]
+    if architecture == "htdemucs":
+        require(find_spec("demucs"), "demucs is not installed")
     torch.manual_seed(0)
     return shaken(build_network(architecture, {**own, **options}))
 

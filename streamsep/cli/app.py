@@ -13,12 +13,17 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from streamsep.cli.board import board
 from streamsep.cli.demo import demo
+from streamsep.cli.devices import devices
 from streamsep.cli.doctor import doctor
 from streamsep.cli.evaluate import evaluate
+from streamsep.cli.export import export
 from streamsep.cli.keys import keys
 from streamsep.cli.listen import listen
-from streamsep.cli.models import models
+from streamsep.cli.live import live
+from streamsep.cli.midi import midi
+from streamsep.cli.models import commands as models_commands
 from streamsep.cli.presets import presets
 from streamsep.cli.remix import remix
 from streamsep.cli.render import render
@@ -27,6 +32,7 @@ from streamsep.cli.separate import separate
 from streamsep.cli.serve import serve
 from streamsep.cli.status import status
 from streamsep.cli.train import train
+from streamsep.cli.vst import vst
 from streamsep.errors import StreamSepError
 
 __all__ = ["app", "main"]
@@ -69,8 +75,9 @@ def _top(
 
 
 app.command("separate")(separate)
+app.command("board")(board)
 app.command("demo")(demo)
-app.command("models")(models)
+app.add_typer(models_commands, name="models")
 app.command("presets")(presets)
 app.command("doctor")(doctor)
 app.command("render")(render)
@@ -80,8 +87,13 @@ app.command("status")(status)
 app.command("send")(send)
 app.command("listen")(listen)
 app.command("keys")(keys)
+app.command("live")(live)
+app.command("devices")(devices)
+app.command("midi")(midi)
+app.add_typer(vst, name="vst")
 app.command("train")(train)
 app.command("evaluate")(evaluate)
+app.command("export")(export)
 
 
 def main() -> None:

@@ -13,8 +13,7 @@ import typer
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from streamsep.config import LatencyPreset
-    from streamsep.engine import FixedLatencySeparator
+    from streamsep.engine import FixedLatencySeparator, StreamConfig
     from streamsep.models import LoadedModel
 
 __all__ = ["demo"]
@@ -71,20 +70,21 @@ def demo(
     material = _from_file(song, seconds) if song is not None else _from_band(seed, seconds)
     device = choose_device(device)
     network = load_with_progress(model, device=device, cache_dir=cache_dir, download=True)
+    tiling = StreamConfig.from_preset(preset).fitted_to(network.stride)
     typer.echo(f"song: {material.title}")
     announce_model(network, quiet=False)
     live = FixedLatencySeparator(
         StreamingSeparator(
             network,
-            StreamConfig.from_preset(preset),
+            tiling,
             sample_rate=material.sample_rate,
             channels=material.mixture.shape[0],
             device=device,
         )
     )
-    _announce_latency(preset, live.latency, material.sample_rate)
+    _announce_latency(preset.name, tiling, live.latency, material.sample_rate)
     estimates, block_times_s = _play(live, material.mixture)
-    _report_speed(block_times_s, material, preset, network.sample_rate)
+    _report_speed(block_times_s, material, tiling.hop, network.sample_rate)
     named = dict(zip(network.sources, estimates, strict=True))
     if material.stems:
         _report_quality(material, named)
@@ -121,10 +121,10 @@ def _from_file(path: Path, seconds: float) -> _Material:
         return _Material(f"{path}, its first {seconds:g} s", mixture, {}, reader.sample_rate)
 
 
-def _announce_latency(preset: LatencyPreset, latency: int, sample_rate: int) -> None:
+def _announce_latency(name: str, tiling: StreamConfig, latency: int, sample_rate: int) -> None:
     typer.echo(
-        f"latency preset: {preset.name} (hop {preset.hop}, look-ahead {preset.look_ahead}, "
-        f"context {preset.context} samples)\n"
+        f"latency preset: {name} (hop {tiling.hop}, look-ahead {tiling.look_ahead}, "
+        f"context {tiling.context} samples)\n"
         f"declared latency: {latency} samples, {1000 * latency / sample_rate:.0f} ms"
     )
 
@@ -158,14 +158,12 @@ def _play(live: FixedLatencySeparator, mixture: Tensor) -> tuple[Tensor, list[fl
     return torch.cat(outputs, dim=-1)[..., latency:], times_s
 
 
-def _report_speed(
-    times_s: list[float], material: _Material, preset: LatencyPreset, network_rate: int
-) -> None:
+def _report_speed(times_s: list[float], material: _Material, hop: int, network_rate: int) -> None:
     duration_s = material.mixture.shape[-1] / material.sample_rate
     # Most blocks only fill the segment; those that complete a hop run the network.
-    hops = max(1, round(duration_s * network_rate / preset.hop))
+    hops = max(1, round(duration_s * network_rate / hop))
     busy_ms = [1000 * seconds for seconds in sorted(times_s)[-hops:]]
-    hop_ms = 1000 * preset.hop / network_rate
+    hop_ms = 1000 * hop / network_rate
     verdict = "keeps up" if busy_ms[-1] < hop_ms else "would fall behind live"
     typer.echo(
         f"RTF: {sum(times_s) / duration_s:.2f} (a hop lasts {hop_ms:.0f} ms and took "

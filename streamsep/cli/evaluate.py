@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -132,15 +133,15 @@ class _Plan:
     def choose_methods(
         self, presets: Sequence[Live], grid: Grid | None, segment_s: float | None, shifts: int
     ) -> None:
-        """Set what will be judged; a tiling that does not fit the network is an error."""
+        """Set what will be judged; presets are rounded up to the network's stride."""
         from streamsep.cli.loading import file_tiling
         from streamsep.evaluation.methods import MIXTURE, SILENCE, Offline
 
+        stride = self._model.stride
         offline = Offline(file_tiling(self._model, segment_s, None), shifts, self._finish)
-        self._methods = [offline, *presets, MIXTURE, SILENCE]
-        self._grid = grid.methods(self._model.stride, self._finish) if grid else []
-        for live in presets:
-            live.tiling.tiling(self._model.stride)
+        fitted = [replace(live, tiling=live.tiling.fitted_to(stride)) for live in presets]
+        self._methods = [offline, *fitted, MIXTURE, SILENCE]
+        self._grid = grid.methods(stride, self._finish) if grid else []
         names = [method.name for method in (*self._methods, *self._grid)]
         if twice := {name for name in names if names.count(name) > 1}:
             raise ConfigError(f"--preset: '{min(twice)}' is there twice; rename one of the presets")
@@ -153,7 +154,7 @@ class _Plan:
         from streamsep.evaluation.whole_file import check_writable
 
         check_writable(out)
-        weights = sha256_of(self._model.path)
+        weights = sha256_of(*self._model.files)
         tasks = [
             Task(song, method, bss=self._bss and method not in self._grid)
             for song in self._songs

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import typer
+from typing import TYPE_CHECKING
 
 from streamsep.cli.screen import CacheDir
 from streamsep.cli.separate_options import (
@@ -43,14 +40,9 @@ from streamsep.cli.separate_options import (
 from streamsep.errors import ConfigError
 
 if TYPE_CHECKING:
-    from streamsep.engine import StreamConfig
     from streamsep.files import Encoding
-    from streamsep.models import LoadedModel
-    from streamsep.offline import SeparatedTrack, TrackOutcome
 
 __all__ = ["separate"]
-
-SOME_FAILED = 1
 
 
 def separate(
@@ -102,9 +94,9 @@ def separate(
         file_tiling,
         load_with_progress,
     )
-    from streamsep.cli.track_progress import TrackProgress
+    from streamsep.cli.track_batch import carry_out, live_tiling
     from streamsep.files import expand
-    from streamsep.offline import OutputLayout, SeparationOptions, separate_batch
+    from streamsep.offline import OutputLayout, SeparationOptions
 
     if not tracks:
         raise ConfigError("no FILE or DIR was given; see 'streamsep separate --help'")
@@ -114,8 +106,8 @@ def separate(
         raise errors[0] if errors else ConfigError("no audio files were found")
     # All that can be wrong without the network is looked at before one is fetched.
     OutputLayout(out, name, filename)
+    live = live_tiling(latency_preset)
     options = SeparationOptions(
-        tiling=_live_tiling(latency_preset),
         shifts=shifts,
         consistency=consistency.value,
         refinement=refine.value,
@@ -131,26 +123,21 @@ def separate(
     if any(track.resolve() == out.resolve() for track in tracks):
         # The output folder is what shall be separated (`.` into `.`): only leave out its stems.
         found, errors = expand(tracks, exclude=layout.folder)
-    if options.tiling is None:
+    if live is None:
         options = replace(options, tiling=file_tiling(model, segment, overlap))
+    else:
+        options = replace(options, tiling=live.fitted_to(model.stride))
     announce_model(model, quiet=as_json)
-    with TrackProgress(quiet=as_json) as observer:
-        for error in errors:
-            observer.say_error(str(error))
-        outcomes = separate_batch(
-            found, model, options, layout, jobs=jobs, skip_existing=skip_existing, observer=observer
-        )
-    if as_json:
-        for outcome in outcomes:
-            typer.echo(json.dumps(_as_json(outcome, model)))
-    return _exit_code(outcomes, len(errors))
-
-
-def _exit_code(outcomes: list[TrackOutcome], bad_arguments: int) -> int:
-    failed = bad_arguments + sum(outcome.error is not None for outcome in outcomes)
-    if failed == 0:
-        return 0
-    return SOME_FAILED if failed < len(outcomes) + bad_arguments else 2
+    return carry_out(
+        found,
+        errors,
+        model,
+        options,
+        layout,
+        jobs=jobs,
+        skip_existing=skip_existing,
+        as_json=as_json,
+    )
 
 
 def _encoding(*, int24: bool, float32: bool, flac: bool, mp3: bool, bitrate: int) -> Encoding:
@@ -167,33 +154,3 @@ def _encoding(*, int24: bool, float32: bool, flac: bool, mp3: bool, bitrate: int
         samples="int24" if int24 else "float32" if float32 else "int16",
         bitrate_kbps=bitrate,
     )
-
-
-def _live_tiling(name: str | None) -> StreamConfig | None:
-    if name is None:
-        return None
-    from streamsep.config import load_preset
-    from streamsep.engine import StreamConfig
-
-    return StreamConfig.from_preset(load_preset(name))
-
-
-def _as_json(outcome: TrackOutcome, model: LoadedModel) -> dict[str, Any]:
-    result: SeparatedTrack | None = outcome.result
-    described: dict[str, Any] = {"source": str(outcome.source), "model": model.name}
-    if outcome.error is not None:
-        return {**described, "error": str(outcome.error)}
-    if result is None:
-        return {**described, "skipped": True}
-    return {
-        **described,
-        "stems": {stem: str(path) for stem, path in result.stems.items()},
-        "sample_rate": result.sample_rate,
-        "channels": result.channels,
-        "frames": result.frames,
-        "elapsed_s": round(result.elapsed_s, 3),
-        "rtf": round(result.rtf, 4),
-        "latency": result.latency,
-        "replaced_samples": result.replaced_samples,
-        "overshoots": result.overshoots,
-    }

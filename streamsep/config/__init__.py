@@ -7,17 +7,21 @@ once.
 
 from __future__ import annotations
 
+from streamsep.config.bag_card import BagCard, BagSummary, load_bag_cards
 from streamsep.config.latency_preset import LatencyPreset, load_preset, load_presets
 from streamsep.config.locate import configs_folder
 from streamsep.config.model_card import ModelCard, Quality, load_model_cards
 from streamsep.config.yaml_file import Document, load_yaml
 
 __all__ = [
+    "BagCard",
+    "BagSummary",
     "Document",
     "LatencyPreset",
     "ModelCard",
     "Quality",
     "configs_folder",
+    "load_bag_cards",
     "load_model_cards",
     "load_preset",
     "load_presets",

@@ -63,7 +63,9 @@ class ModelCard(Document):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_]*$")
     description: str
-    architecture: Literal["hybrid_demucs"]
+    architecture: Literal[
+        "hybrid_demucs", "htdemucs", "demucs_v1", "demucs_v2", "demucs_time", "conv_tasnet"
+    ]
     format: Literal["torchaudio", "demucs", "streamsep"]
     sources: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
     sample_rate: int = Field(gt=0)

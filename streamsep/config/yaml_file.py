@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-__all__ = ["Document", "load_yaml"]
+__all__ = ["Document", "load_yaml", "top_level_keys"]
 
 
 class Document(BaseModel):
@@ -57,6 +57,16 @@ def load_yaml(path: Path, kind: type[DocumentT]) -> DocumentT:
         return kind.model_validate(content)
     except ValidationError as error:
         raise ConfigError(f"{path}: {_first_problem(error, kind)}") from None
+
+
+def top_level_keys(path: Path) -> frozenset[str]:
+    """The keys of a file that may be of one kind or another; none if it is no mapping.
+
+    Raises:
+        ConfigError: the file cannot be read or is not YAML.
+    """
+    content = _parse(path)
+    return frozenset(map(str, content)) if isinstance(content, dict) else frozenset()
 
 
 class _Loader(yaml.SafeLoader):

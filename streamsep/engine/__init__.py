@@ -3,7 +3,7 @@
 from streamsep.engine.consistency import CONSISTENCY_NAMES, ConsistencyName
 from streamsep.engine.fixed_latency import FixedLatencySeparator
 from streamsep.engine.refinement import REFINEMENT_NAMES, RefinementName
-from streamsep.engine.separator import NormalisedSeparator, Separator
+from streamsep.engine.separator import NormalisedSeparator, Separator, SurroundedSeparator
 from streamsep.engine.streaming_separator import Latency, StreamingSeparator
 from streamsep.engine.tiling import OverlapConfig, StreamConfig
 
@@ -19,4 +19,5 @@ __all__ = [
     "Separator",
     "StreamConfig",
     "StreamingSeparator",
+    "SurroundedSeparator",
 ]

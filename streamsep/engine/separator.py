@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["NormalisedSeparator", "Separator"]
+__all__ = [
+    "NormalisedSeparator",
+    "Separator",
+    "SurroundedSeparator",
+    "separate_within",
+    "surroundings_of",
+]
 
 
 @runtime_checkable
@@ -35,6 +41,40 @@ class Separator(Protocol):
 
     def __call__(self, mix: Tensor) -> Tensor:
         """Separate float32 mix [B, C, T], T from 1, into [B, S, C, T]."""
+
+
+@runtime_checkable
+class SurroundedSeparator(Separator, Protocol):
+    """A separator that wants to know what really lies around a segment.
+
+    Its layers need samples on either side of what they estimate. Called with a segment alone it
+    takes silence for them; where the recording goes on, it can be given that instead.
+    """
+
+    @property
+    def surroundings(self) -> int:
+        """Samples on either side of a segment that can change its estimate; 0 for none."""
+
+    def separate_within(self, mix: Tensor, start: int, length: int) -> Tensor:
+        """Separate a part of float32 mix [B, C, T], aware of the rest, into [B, S, C, length].
+
+        What it needs beyond the ends of the mix is silence.
+        """
+
+
+def surroundings_of(separator: Separator) -> int:
+    """Samples on either side of a segment that a separator makes use of."""
+    return separator.surroundings if isinstance(separator, SurroundedSeparator) else 0
+
+
+def separate_within(separator: Separator, mix: Tensor, start: int, length: int) -> Tensor:
+    """Separate the part of a mix [B, C, T] that begins at `start`, into [B, S, C, length].
+
+    The rest of the mix is for separators that make use of surroundings.
+    """
+    if isinstance(separator, SurroundedSeparator):
+        return separator.separate_within(mix, start, length)
+    return separator(mix[..., start : start + length])
 
 
 class NormalisedSeparator:
@@ -74,7 +114,22 @@ class NormalisedSeparator:
         """That of the separator within."""
         return self._separator.stride
 
+    @property
+    def surroundings(self) -> int:
+        """Those of the separator within."""
+        return surroundings_of(self._separator)
+
+    @property
+    def silence(self) -> float:
+        """The level that reaches the separator within as silence."""
+        return self._mean
+
     def __call__(self, mix: Tensor) -> Tensor:
         """Separate mix [B, C, T] into [B, S, C, T], both at the track's own level."""
-        estimate = self._separator((mix - self._mean) / self._deviation)
+        return self.separate_within(mix, 0, mix.shape[-1])
+
+    def separate_within(self, mix: Tensor, start: int, length: int) -> Tensor:
+        """Separate a part of mix [B, C, T] into [B, S, C, length], at the track's own level."""
+        normalised = (mix - self._mean) / self._deviation
+        estimate = separate_within(self._separator, normalised, start, length)
         return estimate * self._deviation + self._mean

@@ -15,6 +15,7 @@ from torch import Tensor
 from streamsep.engine.fifo import SampleFifo
 from streamsep.engine.overlap_add import OverlapAdd
 from streamsep.engine.segmenter import Segmenter
+from streamsep.engine.separator import separate_within, surroundings_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -50,6 +51,9 @@ class StemStream(Protocol):
 class SegmentStream:
     """Separates segment by segment and overlap-adds the estimates.
 
+    Where segments end with the stream (in files), separators that want to know what lies around a
+    segment are given it. A live stream would have to wait for that.
+
     Args:
         separator: what separates.
         tiling: where the segments lie and what they weigh.
@@ -70,12 +74,14 @@ class SegmentStream:
         self._separator = separator
         self._device = device
         self._refinement = refinement
-        self._weighted = tiling.weighted
-        self._segmenter = Segmenter(tiling, groups, separator.channels)
+        self._tiling = tiling
+        self._around = 0 if tiling.pad_tail else surroundings_of(separator)
+        surrounded = tiling.surrounded(self._around)
+        self._segmenter = Segmenter(surrounded, groups, separator.channels)
         self._overlap_add = OverlapAdd(tiling, groups, len(separator.sources), separator.channels)
         self._nothing = torch.zeros(groups, len(separator.sources), separator.channels, 0)
-        self._latency = tiling.latency
-        self._emitted = 0
+        self._latency = surrounded.latency
+        self.reset()
 
     @property
     def latency(self) -> int:
@@ -87,6 +93,7 @@ class SegmentStream:
         self._segmenter.reset()
         self._overlap_add.reset()
         self._emitted = 0
+        self._before_stream = self._around
 
     def push(self, block: Tensor) -> Tensor:
         """Take in [G, C, t]; return the stems that are finished, [G, S, C, n]."""
@@ -110,12 +117,19 @@ class SegmentStream:
         return stems
 
     def _estimate(self, segment: Tensor) -> Tensor:
-        """The stems [G, S, C, T] of a segment [G, C, T]."""
-        estimate = _made_finite(self._separator(segment).float())
+        """The stems [G, S, C, T] of a segment [G, C, T'], without what was added around it."""
+        # What lies before the stream is nothing, which a separator may not hear as zeros.
+        mix = segment[..., self._before_stream :]
+        start = self._around - self._before_stream
+        self._before_stream = max(0, self._before_stream - self._tiling.hop)
+        length = min(self._tiling.segment, mix.shape[-1] - start)
+        estimate = _made_finite(separate_within(self._separator, mix, start, length).float())
         if self._refinement is None:
             return estimate
-        used = slice(self._weighted.start, min(self._weighted.stop, segment.shape[-1]))
-        return self._refinement(segment.to(estimate.device), estimate, used)
+        weighted = self._tiling.weighted
+        used = slice(weighted.start, min(weighted.stop, length))
+        own = mix[..., start : start + length]
+        return self._refinement(own.to(estimate.device), estimate, used)
 
 
 def _made_finite(estimate: Tensor) -> Tensor:
@@ -133,14 +147,21 @@ class ShiftedStream:
     Args:
         make_stream: makes one stream.
         delays: samples of silence before the signal, one stream each.
+        silence: the level of it.
 
     Source: "Music Source Separation in the Waveform Domain", section "Randomized equivariant
     stabilization".
     """
 
-    def __init__(self, make_stream: Callable[[], StemStream], delays: Sequence[int]) -> None:
+    def __init__(
+        self,
+        make_stream: Callable[[], StemStream],
+        delays: Sequence[int],
+        silence: float = 0.0,
+    ) -> None:
         self._streams = [make_stream() for _ in delays]
         self._delays = tuple(delays)
+        self._silence = silence
         self._fifos = [SampleFifo() for _ in delays]
         self.reset()
 
@@ -164,7 +185,7 @@ class ShiftedStream:
         """Take in [G, C, t]; return the mean of the stems that all streams have finished."""
         for index, stream in enumerate(self._streams):
             if not self._started:
-                silence = block.new_zeros(*block.shape[:-1], self._delays[index])
+                silence = block.new_full((*block.shape[:-1], self._delays[index]), self._silence)
                 self._keep(index, stream.push(silence))
             self._keep(index, stream.push(block))
         self._started = True

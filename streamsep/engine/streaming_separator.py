@@ -26,6 +26,7 @@ from streamsep.audio.sanitize import replace_non_finite
 from streamsep.engine.consistency import ConsistencyName, make_consistency
 from streamsep.engine.fifo import SampleFifo
 from streamsep.engine.refinement import RefinementName, make_refinement
+from streamsep.engine.separator import NormalisedSeparator
 from streamsep.engine.stem_stream import LOUDEST, SegmentStream, ShiftedStream, StemStream
 from streamsep.errors import ConfigError, InputError
 
@@ -114,13 +115,12 @@ class StreamingSeparator:
                 refinement=refine,
             )
 
-        if shifts:
-            longest = separator.sample_rate // 2
-            draw = random.Random(seed)
-            delays = [draw.randint(0, longest) for _ in range(shifts)]
-            self._stream: StemStream = ShiftedStream(make_stream, delays)
-        else:
-            self._stream = make_stream()
+        draw = random.Random(seed)
+        self._delays = tuple(draw.randint(0, separator.sample_rate // 2) for _ in range(shifts))
+        silence = separator.silence if isinstance(separator, NormalisedSeparator) else 0.0
+        self._stream: StemStream = (
+            ShiftedStream(make_stream, self._delays, silence) if shifts else make_stream()
+        )
         self._mix = SampleFifo()
         self.reset()
 
@@ -139,6 +139,11 @@ class StreamingSeparator:
         # The grids of the two rates do not coincide: one sample more on each side is enough.
         filters = self._to_network.latency + math.ceil(self._to_stream.latency * ratio) + 2
         return Latency(network=network, resampling=filters)
+
+    @property
+    def delays(self) -> tuple[int, ...]:
+        """Samples at the network's rate by which each pass of `shifts` moves the signal."""
+        return self._delays
 
     def reset(self) -> None:
         """Drop the stream; the next block is the start of another."""

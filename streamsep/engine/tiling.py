@@ -72,6 +72,19 @@ class Tiling:
         """Samples that must have come in before the first one goes out."""
         return self.segment - self.context
 
+    def surrounded(self, samples: int) -> Tiling:
+        """The same tiling with so many samples more on either side of every segment.
+
+        They weigh nothing: a separator may look at them.
+        """
+        return Tiling(
+            segment=self.segment + 2 * samples,
+            hop=self.hop,
+            context=self.context + samples,
+            weight=torch.nn.functional.pad(self.weight, (samples, samples)),
+            pad_tail=self.pad_tail,
+        )
+
     @property
     def weighted(self) -> slice:
         """The samples of a segment's estimate that are used at all."""
@@ -113,12 +126,28 @@ class StreamConfig:
 
     @classmethod
     def from_preset(cls, preset: LatencyPreset) -> StreamConfig:
-        """The tiling of a latency preset, as `streamsep.load_preset` gives it."""
+        """The tiling of a latency preset, as `streamsep.load_preset` gives it.
+
+        Presets lie on a grid of 2048 samples; see `fitted_to` for networks that have another.
+        """
         return cls(
             context=preset.context,
             hop=preset.hop,
             look_ahead=preset.look_ahead,
             crossfade=preset.crossfade,
+        )
+
+    def fitted_to(self, stride: int) -> StreamConfig:
+        """The nearest tiling, none of its parts shorter, for a network of the given stride.
+
+        Context, hop and look-ahead are rounded up to multiples of the stride, so the latency can
+        grow by up to two strides. The crossfade stays.
+        """
+        context, hop, look_ahead = (
+            -(-length // stride) * stride for length in (self.context, self.hop, self.look_ahead)
+        )
+        return StreamConfig(
+            context=context, hop=hop, look_ahead=look_ahead, crossfade=self.crossfade
         )
 
     @property
@@ -146,7 +175,8 @@ class StreamConfig:
         if off_grid:
             raise ConfigError(
                 f"context, hop and look_ahead must be multiples of the network's stride {stride}, "
-                f"got {', '.join(f'{name}={value}' for name, value in off_grid.items())}"
+                f"got {', '.join(f'{name}={value}' for name, value in off_grid.items())}; "
+                f"fitted_to({stride}) rounds them up"
             )
         # Half a step inside, so that the two ramps of a seam add up to one and neither is zero.
         ramp = (torch.arange(self.crossfade, dtype=torch.float32) + 0.5) / max(1, self.crossfade)

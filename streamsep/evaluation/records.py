@@ -99,10 +99,13 @@ class Records:
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def sha256_of(path: Path) -> str:
-    """The checksum of a file."""
+def sha256_of(path: Path, *more: Path) -> str:
+    """The checksum of a file; of several, that of their checksums in this order."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        checksum = hashlib.file_digest(file, "sha256").hexdigest()
+    if not more:
+        return checksum
+    return hashlib.sha256("".join([checksum, *map(sha256_of, more)]).encode()).hexdigest()
 
 
 def _stamp(path: Path) -> list[str | int]:

@@ -17,6 +17,7 @@ from streamsep.errors import ConfigError
 from streamsep.models.conv_tasnet import ConvTasNet, ConvTasNetConfig
 from streamsep.models.demucs_time import TimeDemucs, TimeDemucsConfig
 from streamsep.models.demucs_v1_v2 import DemucsV1, DemucsV1Config, DemucsV2, DemucsV2Config
+from streamsep.models.htdemucs import HTDemucs, HTDemucsConfig
 from streamsep.models.hybrid_demucs import HybridDemucs, HybridDemucsConfig
 from streamsep.models.network import SeparationNetwork
 from streamsep.models.open_unmix import OpenUnmix, OpenUnmixConfig
@@ -103,6 +104,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     entry.name: entry
     for entry in (
         Architecture("hybrid_demucs", HybridDemucsConfig, HybridDemucs),
+        Architecture("htdemucs", HTDemucsConfig, HTDemucs),
         Architecture("demucs_v1", DemucsV1Config, DemucsV1),
         Architecture("demucs_v2", DemucsV2Config, DemucsV2),
         Architecture("demucs_time", TimeDemucsConfig, TimeDemucs),

@@ -32,6 +32,7 @@ from streamsep.models.network import (
     centre_pad,
     centre_trim,
     check_least,
+    part_of,
 )
 from streamsep.models.resampling import SincResampler
 from streamsep.models.residual import BLSTM, ResidualBranches
@@ -191,6 +192,26 @@ class TimeDemucs(SeparationNetwork[TimeDemucsConfig]):
             x = decode(x + centre_trim(skips.pop(), x.shape[-1]))
         x = centre_trim(self.downsampler(x).to(mix.dtype), length)
         return self._as_stems(x * deviation + mean)
+
+    @property
+    def surroundings(self) -> int:
+        """Samples on either side of a segment that complete it to a `valid_length`."""
+        return (self.valid_length(1) + self.stride) // 2
+
+    def separate_within(self, mix: Tensor, start: int, length: int) -> Tensor:
+        """Separate a part of a mixture, with what lies around it where forward sees zeros.
+
+        Args:
+            mix: waveforms [B, C, T]; silence surrounds it.
+            start: the first sample to separate.
+            length: samples to separate, at least 1.
+
+        Returns:
+            The stems [B, S, C, length].
+        """
+        valid = self.valid_length(length)
+        whole = self(part_of(mix, start - (valid - length) // 2, valid))
+        return centre_trim(torch.as_tensor(whole), length)
 
     def _encoder_layer(self, index: int, channels_in: int, hidden: int) -> nn.Sequential:
         config = self.config

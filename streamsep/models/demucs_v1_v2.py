@@ -37,9 +37,9 @@ from streamsep.models.initialisation import rescale_convolutions
 from streamsep.models.network import (
     NetworkConfig,
     SeparationNetwork,
-    centre_pad,
     centre_trim,
     check_least,
+    part_of,
 )
 from streamsep.models.resampling import SincResampler
 from streamsep.models.residual import BLSTM
@@ -187,10 +187,27 @@ class _UnpaddedDemucs(SeparationNetwork[C]):
         Returns:
             The stems [B, S, C, T].
         """
-        length = mix.shape[-1]
-        return centre_trim(
-            self.separate_valid(centre_pad(mix, self.valid_length(length))), length
-        ).to(mix.dtype)
+        return self.separate_within(mix, 0, mix.shape[-1])
+
+    @property
+    def surroundings(self) -> int:
+        """Samples on either side of a segment that complete it to a `valid_length`."""
+        return (self.valid_length(1) + self.stride) // 2
+
+    def separate_within(self, mix: Tensor, start: int, length: int) -> Tensor:
+        """Separate a part of a mixture, aware of what lies around it.
+
+        Args:
+            mix: waveforms [B, C, T]; silence surrounds it.
+            start: the first sample to separate.
+            length: samples to separate, at least 1.
+
+        Returns:
+            The stems [B, S, C, length].
+        """
+        valid = self.valid_length(length)
+        surrounded = part_of(mix, start - (valid - length) // 2, valid)
+        return centre_trim(self.separate_valid(surrounded), length).to(mix.dtype)
 
     def separate_valid(self, mix: Tensor) -> Tensor:
         """Separate the middle of a mixture that brings its own surroundings.

@@ -20,7 +20,14 @@ from streamsep.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["NetworkConfig", "SeparationNetwork", "centre_pad", "centre_trim", "check_least"]
+__all__ = [
+    "NetworkConfig",
+    "SeparationNetwork",
+    "centre_pad",
+    "centre_trim",
+    "check_least",
+    "part_of",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +121,13 @@ def centre_pad(x: Tensor, length: int) -> Tensor:
     """Zeros on both sides of x [..., T] up to `length` steps, at least T; an odd one comes last."""
     missing = length - x.shape[-1]
     return nn.functional.pad(x, (missing // 2, missing - missing // 2))
+
+
+def part_of(x: Tensor, start: int, length: int) -> Tensor:
+    """The steps of x [..., T] from `start`, which may be negative; zeros where there are none."""
+    before, after = max(0, -start), max(0, start + length - x.shape[-1])
+    inside = x[..., max(0, start) : max(0, start + length)]
+    return nn.functional.pad(inside, (min(before, length), min(after, length)))
 
 
 def centre_trim(x: Tensor, length: int) -> Tensor:

@@ -1,9 +1,9 @@
-"""Which networks there are, where their files lie, and the way from a name to a loaded network.
+"""Which networks there are, and the way from a name to a loaded network.
 
-A file is looked for in three places: streamsep's own cache, where downloads go; torch's cache,
-where torchaudio and demucs put theirs; and, for the starter, the package itself. `auto` takes the
-best official network whose file is at hand, else downloads the best one, else falls back on the
-starter and says so: nobody should judge the real network by the small one.
+`auto` takes the best official network whose file is at hand, else downloads the best one, else
+falls back on the starter and says so: nobody should judge the real network by the small one.
+
+A bag is loaded by loading its members, each of which is anything that has a name here or a file.
 """
 
 from __future__ import annotations
@@ -14,16 +14,29 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamsep.config import ModelCard, load_model_cards
-from streamsep.errors import CheckpointError, ConfigError, DownloadError, UnknownModelError
+from streamsep.config import BagCard, BagSummary, load_bag_cards, load_model_cards, load_yaml
+from streamsep.config.bag_card import bag_card_path, join_licences, summarise
+from streamsep.config.network_description import describes_network, find_description
+from streamsep.errors import (
+    CheckpointError,
+    ConfigError,
+    DownloadError,
+    StreamSepError,
+    UnknownModelError,
+)
+from streamsep.models.bag import Bag, Member
 from streamsep.models.download import fetch
+from streamsep.models.installed import installed_names, load_installed
+from streamsep.models.joint_progress import JointProgress
+from streamsep.models.loaded_model import LoadedModel
+from streamsep.models.places import Places, default_cache_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import torch
-    from torch import Tensor
 
+    from streamsep.config import ModelCard
     from streamsep.models.architectures import Network
 
     Progress = Callable[[int, int | None], None]
@@ -44,85 +57,42 @@ AUTO = "auto"
 
 _STARTER = "starter"
 _DEFAULT_SEGMENT = 216 * 2048  # 10 s at 44.1 kHz
-_PACKAGED = Path(__file__).with_name("weights")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadedModel:
-    """A network ready for use, and what is known about it; itself a `Separator`.
-
-    Attributes:
-        separator: the network on its device, in evaluation mode, without gradients.
-        name: its name in the registry, or the name of the file without its extension.
-        path: the file it was loaded from.
-        licence: terms of the weights.
-        segment: samples to give it at once when separating files, a multiple of its stride.
-        device: where it computes.
-        card: its card, None for a file of one's own.
-        warning: one line for the user if this is not the network that was wanted.
-    """
-
-    separator: Network
-    name: str
-    path: Path
-    licence: str
-    segment: int
-    device: str | torch.device = "cpu"
-    card: ModelCard | None = None
-    warning: str | None = None
-
-    @property
-    def sample_rate(self) -> int:
-        """Samples per second that it expects."""
-        return self.separator.sample_rate
-
-    @property
-    def channels(self) -> int:
-        """Audio channels that it expects."""
-        return self.separator.channels
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """Names of the stems, in the order of the output."""
-        return self.separator.sources
-
-    @property
-    def stride(self) -> int:
-        """Samples by which a segment may move without changing how the network sees it."""
-        return self.separator.stride
-
-    def __call__(self, mix: Tensor) -> Tensor:
-        """Separate float32 mix [B, C, T], wherever it lies, into [B, S, C, T] on the device."""
-        estimate: Tensor = self.separator(mix.to(self.device))
-        return estimate
 
 
 @dataclass(frozen=True, slots=True)
 class AvailableModel:
-    """A network of the registry, and its file if it is on this machine."""
+    """A network or a bag of the registry, and what of it is on this machine.
 
-    card: ModelCard
+    Attributes:
+        card: what is known about it.
+        path: its file; that of a bag is its card, and is there once all members' files are.
+    """
+
+    card: ModelCard | BagSummary
     path: Path | None
 
-
-def default_cache_dir() -> Path:
-    """Folder of downloaded networks: the user's cache folder of this system."""
-    from platformdirs import user_cache_path
-
-    return user_cache_path("streamsep") / "models"
+    @property
+    def size_bytes(self) -> int | None:
+        """Size of the weights, as far as it is known."""
+        if self.path is None or isinstance(self.card, BagSummary):
+            return self.card.size_bytes
+        return self.path.stat().st_size
 
 
 def available_models(
     cache_dir: Path | None = None, *, hub_dir: Path | None = None
 ) -> list[AvailableModel]:
-    """List the networks of the registry, best first.
+    """List the networks of the registry, best first, and then its bags.
 
     Args:
         cache_dir: folder of downloads, `default_cache_dir()` if None.
         hub_dir: torch's cache; None asks torch, which takes a second to import.
     """
-    places = _Places(cache_dir, hub_dir)
-    return [AvailableModel(card, places.find(card)) for card in load_model_cards().values()]
+    places = Places(cache_dir, hub_dir)
+    cards = load_model_cards()
+    networks = [AvailableModel(card, places.find(card)) for card in cards.values()]
+    bags = [summarise(name, bag, cards) for name, bag in load_bag_cards().items()]
+    return networks + [AvailableModel(bag, places.find_bag(bag)) for bag in bags]
 
 
 def load_model(
@@ -134,146 +104,207 @@ def load_model(
     progress: Progress | None = None,
     hub_dir: Path | None = None,
 ) -> LoadedModel:
-    """Load a network by name or from a file, downloading it if it is missing.
+    """Load a network or a bag by name or from a file, downloading what is missing.
 
     Args:
-        name_or_path: "auto", a name of the registry, or the path of a file of weights.
+        name_or_path: "auto", a name of the registry, the path of a file of weights, or that of a
+            YAML file that describes a bag.
         cache_dir: folder of downloads, `default_cache_dir()` if None.
         device: where the network shall run.
         download: False to use only what is on this machine.
-        progress: called during a download with the bytes so far and in all.
+        progress: called during downloads with the bytes so far and in all.
         hub_dir: torch's cache; None asks torch.
 
     Raises:
         UnknownModelError: neither a name of the registry nor a file.
         DownloadError: the file is not here and cannot be fetched.
         CheckpointError: the file is damaged, foreign or unsafe.
-        ConfigError: the device cannot be used.
+        ConfigError: the device cannot be used, or the networks of a bag do not fit together.
     """
-    places = _Places(cache_dir, hub_dir)
-    cards = load_model_cards()
-    name = str(name_or_path)
-    if name == AUTO:
-        return _load_best(cards, places, device, download=download, progress=progress)
-    if name in cards:
-        path = _obtain(cards[name], places, download=download, progress=progress)
-        return _load_card(cards[name], path, device)
-    path = Path(name_or_path).expanduser()
-    try:
-        if path.is_file():
-            return _load_file(path, device)
-    except OSError as error:  # a folder that may not be searched, a name too long for a file
-        raise CheckpointError(f"cannot read '{path}': {error.strerror}") from error
-    raise _unknown(name, cards)
+    places = Places(cache_dir, hub_dir)
+    loader = _Loader(places, device, download=download, progress=progress)
+    return loader.load(str(name_or_path))
 
 
-class _Places:
-    """Where files of weights may lie."""
+class _Loader:
+    """One call of `load_model`: what there is, where it may lie, and what is loaded already.
 
-    def __init__(self, cache_dir: Path | None, hub_dir: Path | None) -> None:
-        self.cache_dir = cache_dir or default_cache_dir()
-        self._hub_dir = hub_dir
+    A network that is asked for twice is loaded once, so a bag can tell that it is the same.
+    """
 
-    def find(self, card: ModelCard) -> Path | None:
-        """The file of a network, if there is one of the right size."""
-        for path in self._candidates(card):
-            if path.is_file() and card.accepts_size(path.stat().st_size):
-                return path
-        return None
+    def __init__(
+        self,
+        places: Places,
+        device: str | torch.device,
+        *,
+        download: bool,
+        progress: Progress | None,
+    ) -> None:
+        self._cards = load_model_cards()
+        self._bags = load_bag_cards()
+        self._places = places
+        self._device = device
+        self._download = download
+        self._progress = JointProgress(progress)
+        self._networks: dict[Path, Network] = {}
 
-    def _candidates(self, card: ModelCard) -> list[Path]:
-        if card.packaged:
-            return [_PACKAGED / card.filename]
-        folder = "torchaudio/models" if card.format == "torchaudio" else "checkpoints"
-        return [self.cache_dir / card.filename, self._hub() / folder / card.filename]
+    def load(self, name: str, beside: Path = Path(), within: tuple[Path, ...] = ()) -> LoadedModel:
+        """Load what a name or a path stands for.
 
-    def _hub(self) -> Path:
-        if self._hub_dir is None:
-            import torch
+        Args:
+            name: as in `load_model`.
+            beside: folder in which relative paths begin.
+            within: the bags that this is a member of, the outermost first.
+        """
+        if name == AUTO:
+            return self._best()
+        if name in self._cards:
+            return self._card(self._cards[name], self._obtain(self._cards[name]))
+        if name in self._bags:
+            return self._bag(self._bags[name], bag_card_path(name), within, name)
+        if installed := load_installed(name, self._device):
+            return installed
+        path = beside / Path(name).expanduser()
+        try:
+            if path.is_file():
+                return self._file(path, within)
+        except OSError as error:  # a folder that may not be searched, a name too long for a file
+            raise CheckpointError(f"cannot read '{path}': {error.strerror}") from error
+        raise _unknown(name, [AUTO, *self._cards, *self._bags, *installed_names()])
 
-            self._hub_dir = Path(torch.hub.get_dir())
-        return self._hub_dir
+    def _best(self) -> LoadedModel:
+        official = [card for card in self._cards.values() if card.official]
+        for card in official:
+            if path := self._places.find(card):
+                return self._card(card, path)
+        best, starter = official[0], self._cards[_STARTER]
+        try:
+            path = self._obtain(best)
+        except DownloadError as error:
+            small = self._places.find(starter)
+            if small is None:
+                raise
+            warning = _fallback_warning(best, starter, error)
+            logger.warning("%s", warning)
+            return self._card(starter, small, warning)
+        return self._card(best, path)
 
-
-def _load_best(
-    cards: dict[str, ModelCard],
-    places: _Places,
-    device: str | torch.device,
-    *,
-    download: bool,
-    progress: Progress | None,
-) -> LoadedModel:
-    official = [card for card in cards.values() if card.official]
-    for card in official:
-        if path := places.find(card):
-            return _load_card(card, path, device)
-    best = official[0]
-    try:
-        path = _obtain(best, places, download=download, progress=progress)
-    except DownloadError as error:
-        starter = places.find(cards[_STARTER])
-        if starter is None:
-            raise
-        warning = _fallback_warning(best, cards[_STARTER], error)
-        logger.warning("%s", warning)
-        return _load_card(cards[_STARTER], starter, device, warning)
-    return _load_card(best, path, device)
-
-
-def _obtain(card: ModelCard, places: _Places, *, download: bool, progress: Progress | None) -> Path:
-    """The path of a network's file, after downloading it if need be."""
-    path = places.find(card)
-    if path is not None:
-        return path
-    destination = places.cache_dir / card.filename
-    if card.url is None:
-        raise DownloadError(
-            f"{card.name} should have come with streamsep and is missing at "
-            f"{_PACKAGED / card.filename}; reinstall streamsep or choose another network"
+    def _obtain(self, card: ModelCard) -> Path:
+        """The path of a network's file, after downloading it if need be."""
+        path = self._places.find(card)
+        if path is not None:
+            return path
+        destination = self._places.destination(card)
+        if card.url is None:
+            raise DownloadError(
+                f"{card.name} should have come with streamsep and is missing at "
+                f"{destination}; reinstall streamsep or choose another network"
+            )
+        if not self._download:
+            raise DownloadError(
+                f"{card.name} is not on this machine and downloads are off; allow them or put "
+                f"{card.url} at {destination} by hand"
+            )
+        logger.info("downloading %s from %s", card.name, card.url)
+        fetch(
+            card.url,
+            destination,
+            sha256=card.sha256,
+            size_bytes=card.exact_size_bytes,
+            progress=self._progress.of(card),
         )
-    if not download:
-        raise DownloadError(
-            f"{card.name} is not on this machine and downloads are off; allow them or put "
-            f"{card.url} at {destination} by hand"
+        return destination
+
+    def _card(self, card: ModelCard, path: Path, warning: str | None = None) -> LoadedModel:
+        return LoadedModel(
+            separator=self._network(path),
+            name=card.name,
+            path=path,
+            licence=card.licence,
+            segment=card.segment,
+            device=self._device,
+            card=card,
+            warning=warning,
         )
-    logger.info("downloading %s from %s", card.name, card.url)
-    fetch(
-        card.url,
-        destination,
-        sha256=card.sha256,
-        size_bytes=card.exact_size_bytes,
-        progress=progress,
-    )
-    return destination
+
+    def _file(self, path: Path, within: tuple[Path, ...]) -> LoadedModel:
+        if path.suffix in (".yaml", ".yml") and not describes_network(path):
+            return self._bag(load_yaml(path, BagCard), path, within)
+        if description := find_description(path):
+            from streamsep.models.exported import load_described
+
+            return load_described(description, self._device)
+        from streamsep.models.checkpoints import read_header
+
+        header = read_header(path)
+        network = self._network(path)
+        return LoadedModel(
+            separator=network,
+            name=path.stem,
+            path=path,
+            licence=header.licence if header else "unknown",
+            segment=_segment_for_files(network),
+            device=self._device,
+        )
+
+    def _bag(
+        self, bag: BagCard, path: Path, within: tuple[Path, ...], name: str | None = None
+    ) -> LoadedModel:
+        """Load all members of a bag; one of the registry if it has a name."""
+        try:
+            members = self._members(bag, path, within)
+            separator = Bag(_weighted(bag, members))
+        except StreamSepError as error:
+            raise type(error)(f"{name or path}: {error}") from error
+        segment = bag.segment or min(member.segment for member in members)
+        return LoadedModel(
+            separator=separator,
+            name=name or bag.name or path.stem,
+            path=path,
+            licence=bag.licence or join_licences(member.licence for member in members),
+            segment=_on_grid(segment, separator.stride),
+            device=self._device,
+            card=summarise(name, bag, self._cards) if name else None,
+            warning=next((member.warning for member in members if member.warning), None),
+            member_files=tuple(dict.fromkeys(file for each in members for file in each.files)),
+        )
+
+    def _members(self, bag: BagCard, path: Path, within: tuple[Path, ...]) -> list[LoadedModel]:
+        within = (*within, path.resolve())
+        if within[-1] in within[:-1]:
+            chain = " → ".join(each.name for each in within[within.index(within[-1]) :])
+            raise ConfigError(f"this bag is a member of itself ({chain}); leave it out of one")
+        cards = [self._cards[member] for member in bag.members if member in self._cards]
+        self._progress.expect(card for card in cards if self._places.find(card) is None)
+        return [self.load(member, path.parent, within) for member in bag.members]
+
+    def _network(self, path: Path) -> Network:
+        if path not in self._networks:
+            self._networks[path] = _load_network(path, self._device)
+        return self._networks[path]
 
 
-def _load_card(
-    card: ModelCard, path: Path, device: str | torch.device, warning: str | None = None
-) -> LoadedModel:
-    return LoadedModel(
-        separator=_load_network(path, device),
-        name=card.name,
-        path=path,
-        licence=card.licence,
-        segment=card.segment,
-        device=device,
-        card=card,
-        warning=warning,
-    )
+def _weighted(bag: BagCard, members: Sequence[LoadedModel]) -> list[Member]:
+    rows = bag.weights or [None] * len(members)
+    return [
+        Member(member.name, member.separator, row)
+        for member, row in zip(members, rows, strict=True)
+    ]
 
 
-def _load_file(path: Path, device: str | torch.device) -> LoadedModel:
-    from streamsep.models.checkpoints import read_header
+def _segment_for_files(network: Network) -> int:
+    """What a network from a file is given at once, no more than it can see."""
+    longest = getattr(network, "longest_segment", None)  # only transformers have a limit
+    if longest is None:
+        return _on_grid(_DEFAULT_SEGMENT, network.stride)
+    grid = 4 * network.stride
+    return max(1, longest // grid) * grid
 
-    header = read_header(path)
-    return LoadedModel(
-        separator=_load_network(path, device),
-        name=path.stem,
-        path=path,
-        licence=header.licence if header else "unknown",
-        segment=_DEFAULT_SEGMENT,
-        device=device,
-    )
+
+def _on_grid(segment: int, stride: int) -> int:
+    """The nearest length of which a quarter is a multiple of the stride."""
+    grid = 4 * stride
+    return grid * max(1, round(segment / grid))
 
 
 def _load_network(path: Path, device: str | torch.device) -> Network:
@@ -300,10 +331,10 @@ def _expected(card: ModelCard) -> str:
     return f"about {card.quality.sdr_db:.1f} dB SDR" if card.quality else "quality not measured"
 
 
-def _unknown(name: str, cards: dict[str, ModelCard]) -> UnknownModelError:
-    known = ", ".join([AUTO, *cards])
-    near = get_close_matches(name, [AUTO, *cards], n=1)
+def _unknown(name: str, known: Sequence[str]) -> UnknownModelError:
+    near = get_close_matches(name, known, n=1)
     hint = f"did you mean '{near[0]}'? " if near else ""
     return UnknownModelError(
-        f"unknown model '{name}', {hint}expected one of {known}, or the path of a file of weights"
+        f"unknown model '{name}', {hint}expected one of {', '.join(known)}, or the path of a file "
+        "of weights or of a bag"
     )

@@ -25,7 +25,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from streamsep.errors import ConfigError
-from streamsep.models.network import NetworkConfig, SeparationNetwork, centre_trim, check_least
+from streamsep.models.network import (
+    NetworkConfig,
+    SeparationNetwork,
+    centre_trim,
+    check_least,
+    part_of,
+)
 
 __all__ = ["WaveUNet", "WaveUNetConfig"]
 
@@ -139,12 +145,23 @@ class WaveUNet(SeparationNetwork[WaveUNetConfig]):
         Returns:
             The stems [B, S, C, T].
         """
-        length = mix.shape[-1]
-        out, given = self.valid_lengths(length)
-        # The same zeros on the left for every length: every length lies on the same grid.
-        left = (given - out) // 2
-        padded = F.pad(mix, (left, given - left - length))
-        return self.separate_valid(padded)[..., :length]
+        return self.separate_within(mix, 0, mix.shape[-1])
+
+    def separate_within(self, mix: Tensor, start: int, length: int) -> Tensor:
+        """Separate a part of a mixture, aware of what lies around it.
+
+        Args:
+            mix: waveforms [B, C, T]; silence surrounds it.
+            start: the first sample to separate.
+            length: samples to separate, at least 1.
+
+        Returns:
+            The stems [B, S, C, length].
+        """
+        _, given = self.valid_lengths(length)
+        # As much on the left for every length: every length lies on the same grid.
+        surrounded = part_of(mix, start - self.surroundings, given)
+        return self.separate_valid(surrounded)[..., :length]
 
     def separate_valid(self, mix: Tensor) -> Tensor:
         """Separate the middle of a mixture that brings its own surroundings.

@@ -3,6 +3,7 @@
 from streamsep.offline.batch import BatchObserver, TrackOutcome, separate_batch
 from streamsep.offline.layout import DEFAULT_TEMPLATE, OutputLayout
 from streamsep.offline.options import ClipMode, OtherMethod, SeparationOptions
+from streamsep.offline.rendering import Renderer, Rendering
 from streamsep.offline.separate import SeparatedTrack, separate_file, separate_track
 
 __all__ = [
@@ -11,6 +12,8 @@ __all__ = [
     "ClipMode",
     "OtherMethod",
     "OutputLayout",
+    "Renderer",
+    "Rendering",
     "SeparatedTrack",
     "SeparationOptions",
     "TrackOutcome",

@@ -13,7 +13,12 @@ import torch
 from streamsep.errors import ConfigError, StreamSepError
 from streamsep.files import remove_leftovers
 from streamsep.offline.layout import OutputLayout, track_names
-from streamsep.offline.separate import SeparatedTrack, separate_track, stem_paths
+from streamsep.offline.separate import (
+    SeparatedTrack,
+    separate_track,
+    stem_paths,
+    stem_selector,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
     from streamsep.files import FoundAudio
     from streamsep.models import LoadedModel
     from streamsep.offline.options import SeparationOptions
+    from streamsep.offline.rendering import Renderer
     from streamsep.offline.separate import StemPath
 
 __all__ = ["BatchObserver", "TrackOutcome", "separate_batch"]
@@ -68,6 +74,7 @@ def separate_batch(
     jobs: int = 1,
     skip_existing: bool = False,
     observer: BatchObserver | None = None,
+    renderer: Renderer | None = None,
 ) -> list[TrackOutcome]:
     """Separate tracks; each fails or succeeds on its own.
 
@@ -81,6 +88,7 @@ def separate_batch(
         jobs: tracks separated at the same time, at least 1.
         skip_existing: leave out tracks whose stems are all there already; such stems are whole.
         observer: is told how it is getting on.
+        renderer: what is made of the stems, instead of writing those that the options ask for.
 
     Returns:
         One outcome per file, in the order of the files.
@@ -92,7 +100,7 @@ def separate_batch(
     """
     if jobs < 1:
         raise ConfigError(f"jobs must be at least 1, got {jobs}")
-    batch = _Batch(found, model, options, layout, observer, skip_existing=skip_existing)
+    batch = _Batch(found, model, options, layout, observer, renderer, skip_existing=skip_existing)
     threads = torch.get_num_threads()
     torch.set_num_threads(max(1, threads // min(jobs, max(1, len(found)))))
     try:
@@ -117,6 +125,7 @@ class _Batch:
         options: SeparationOptions,
         layout: OutputLayout,
         observer: BatchObserver | None,
+        renderer: Renderer | None,
         *,
         skip_existing: bool,
     ) -> None:
@@ -128,6 +137,7 @@ class _Batch:
         self._model = model
         self._options = options
         self._observer = observer
+        self._renderer = renderer
         self._skip_existing = skip_existing
         self._check_names()
 
@@ -149,7 +159,7 @@ class _Batch:
     def _check_names(self) -> None:
         owners: dict[Path, Path] = {}
         for source, stem_path in self._tracks:
-            for path in stem_paths(self._model, self._options, stem_path).values():
+            for path in self._paths(stem_path):
                 if owners.setdefault(path, source) != source:
                     raise ConfigError(
                         f"stems of '{owners[path]}' and of '{source}' would both be '{path}'; add "
@@ -166,16 +176,28 @@ class _Batch:
         try:
             result = None
             if not (self._skip_existing and self._is_done(stem_path)):
-                result = separate_track(source, self._model, self._options, stem_path, on_progress)
+                result = separate_track(
+                    source,
+                    self._model,
+                    self._options,
+                    stem_path,
+                    on_progress,
+                    renderer=self._renderer,
+                )
             outcome = TrackOutcome(source, result=result)
         except StreamSepError as error:
             outcome = TrackOutcome(source, error=error)
         self._tell(lambda observer: observer.ended(index, outcome))
         return outcome
 
+    def _paths(self, stem_path: StemPath) -> list[Path]:
+        """The files of one track."""
+        renderer = self._renderer or stem_selector(self._model, self._options)
+        return list(stem_paths(renderer, self._options, stem_path).values())
+
     def _is_done(self, stem_path: StemPath) -> bool:
         """Whether every stem is there. What is there is whole; what a killed run left goes."""
-        paths = stem_paths(self._model, self._options, stem_path).values()
+        paths = self._paths(stem_path)
         for folder in {path.parent for path in paths}:
             remove_leftovers(folder)
         try:

@@ -28,6 +28,7 @@ class OutputLayout:
         model: name of the network, which gets a folder of its own.
         template: path below that folder; `{track}` is the track's name, `{trackext}` the
             extension of its file, `{stem}` the stem's name and `{ext}` the extension to write.
+        several: whether a track becomes several files, which the template must tell apart.
 
     Raises:
         ConfigError: the template names something else, or does not tell stems apart.
@@ -36,6 +37,7 @@ class OutputLayout:
     root: Path
     model: str
     template: str = DEFAULT_TEMPLATE
+    several: bool = True
 
     def __post_init__(self) -> None:
         try:
@@ -45,7 +47,7 @@ class OutputLayout:
                 f"filename template {self.template!r} cannot be filled in ({error}); "
                 "use {track}, {trackext}, {stem} and {ext}"
             ) from None
-        if len(names) < 2:
+        if self.several and len(names) < 2:
             raise ConfigError(
                 f"filename template {self.template!r} gives every stem the same name; add {{stem}}"
             )

@@ -57,6 +57,16 @@ class SeparationOptions:
         if self.clip_mode == "none" and not self.holds_overshoot:
             raise ConfigError("clip mode 'none' needs float32 wav: integers end at full scale")
 
+    def needed_stems(self, sources: tuple[str, ...]) -> tuple[str, ...]:
+        """The stems of a network that the written files depend on.
+
+        Args:
+            sources: all stems of the network.
+        """
+        # The sum of the others, and what is shared out among all, need all.
+        alone = self.other_method != "add" and self.consistency == self.refinement == "off"
+        return (self.two_stems,) if self.two_stems is not None and alone else sources
+
     @property
     def holds_overshoot(self) -> bool:
         """Whether the files can hold samples beyond full scale."""

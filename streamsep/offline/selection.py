@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from streamsep.engine.fifo import SampleFifo
@@ -12,11 +13,11 @@ if TYPE_CHECKING:
 
     from streamsep.offline.options import OtherMethod
 
-__all__ = ["StemSelection"]
+__all__ = ["StemSelector"]
 
 
-class StemSelection:
-    """Turns all stems into those to be written.
+class StemSelector:
+    """A `Renderer` that writes the stems as they are, or one and its complement.
 
     Args:
         sources: names of the network's stems.
@@ -34,7 +35,6 @@ class StemSelection:
             raise ConfigError(f"unknown stem {two_stems!r}, this model gives {', '.join(sources)}")
         self._index = None if two_stems is None else sources.index(two_stems)
         self._method = other_method
-        self._mix = SampleFifo()
         if two_stems is None:
             self.names = sources
         elif other_method == "none":
@@ -42,13 +42,31 @@ class StemSelection:
         else:
             self.names = (two_stems, f"no_{two_stems}")
 
+    def open(self, sample_rate: int, channels: int) -> nullcontext[StemSelection]:
+        """Begin a track."""
+        return nullcontext(StemSelection(self._index, self._method))
+
+
+class StemSelection:
+    """Turns all stems of one track into those to be written.
+
+    Args:
+        index: of the stem to write with its complement; None for all stems.
+        other_method: how the complement is made.
+    """
+
+    def __init__(self, index: int | None, other_method: OtherMethod) -> None:
+        self._index = index
+        self._method = other_method
+        self._mix = SampleFifo()
+
     def take_mix(self, block: Tensor) -> None:
         """Keep the mixture [C, t] until its stems come, if they will be subtracted from it."""
         if self._index is not None and self._method == "minus":
             self._mix.push(block)
 
-    def __call__(self, stems: Tensor) -> list[Tensor]:
-        """The stems to write, [C, n] each, in the order of `names`, from [S, C, n]."""
+    def push(self, stems: Tensor) -> list[Tensor]:
+        """The stems to write, [C, n] each, from [S, C, n]."""
         if self._index is None:
             return list(stems)
         chosen = stems[self._index]
@@ -57,3 +75,7 @@ class StemSelection:
         if self._method == "minus":
             return [chosen, self._mix.pop(stems.shape[-1]) - chosen]
         return [chosen, stems.sum(0) - chosen]
+
+    def finish(self, stems: Tensor) -> list[Tensor]:
+        """The last stems to write: nothing is held back and nothing rings on."""
+        return self.push(stems)

@@ -30,7 +30,7 @@ from streamsep.files import StemWriter, open_audio, remove_leftovers
 from streamsep.models import load_model
 from streamsep.offline.layout import OutputLayout
 from streamsep.offline.options import SeparationOptions
-from streamsep.offline.selection import StemSelection
+from streamsep.offline.selection import StemSelector
 from streamsep.offline.sinks import DirectSink, RescalingSink, StemSink
 
 if TYPE_CHECKING:
@@ -40,11 +40,18 @@ if TYPE_CHECKING:
 
     from streamsep.files import AudioReader
     from streamsep.models import LoadedModel
+    from streamsep.offline.rendering import Renderer, Rendering
 
     Progress = Callable[[int, int | None], None]
     StemPath = Callable[[str, str], Path]
 
-__all__ = ["SeparatedTrack", "separate_file", "separate_track", "stem_paths"]
+__all__ = [
+    "SeparatedTrack",
+    "separate_file",
+    "separate_track",
+    "stem_paths",
+    "stem_selector",
+]
 
 BLOCK = 1 << 16
 """Samples per block that is read; the stems do not depend on it."""
@@ -59,7 +66,8 @@ class SeparatedTrack:
         stems: the file of every stem that was written, by name.
         sample_rate: samples per second, of the source and of the stems.
         channels: channels, of the source and of the stems.
-        frames: samples per channel, of the source and of the stems.
+        frames: samples per channel, of the source and of the stems; what is rendered with a tail is
+            longer.
         elapsed_s: seconds it took.
         latency: samples by which the stems of a live stream would have been late; None unless a
             live tiling was asked for.
@@ -117,6 +125,8 @@ def separate_track(
     options: SeparationOptions,
     stem_path: StemPath,
     on_progress: Progress | None = None,
+    *,
+    renderer: Renderer | None = None,
 ) -> SeparatedTrack:
     """Separate a file into stem files, which appear only when all are whole.
 
@@ -127,6 +137,7 @@ def separate_track(
         stem_path: gives the file of a stem from its name and the extension.
         on_progress: called after every block with the samples done and, if known, the samples in
             all; what it raises ends the separation and leaves nothing behind.
+        renderer: what is made of the stems, instead of writing those that the options ask for.
 
     Raises:
         InputError: the file cannot be read.
@@ -135,16 +146,21 @@ def separate_track(
     """
     started = time.perf_counter()
     progress = on_progress or _ignore
-    paths = stem_paths(model, options, stem_path)
+    paths = stem_paths(renderer or stem_selector(model, options), options, stem_path)
+    if renderer is None:
+        model = model.restrict(options.needed_stems(model.sources))
+        renderer = stem_selector(model, options)
     with open_audio(source) as reader:
         options.encoding.check(reader.sample_rate, reader.channels)
         _check_source_survives(source, paths)
         stream = _open_stream(reader, model, options, progress)
         for folder in {path.parent for path in paths.values()}:
             remove_leftovers(folder)
-        selection = StemSelection(model.sources, options.two_stems, options.other_method)
-        with _open_sink(paths, reader, model, options, source) as sink:
-            frames, replaced = _stream_through(reader, stream, selection, sink, progress)
+        with (
+            renderer.open(reader.sample_rate, reader.channels) as rendering,
+            _open_sink(paths, reader, model, options, source) as sink,
+        ):
+            frames, replaced = _stream_through(reader, stream, rendering, sink, progress)
             sink.commit()
         live = options.tiling is not None and not isinstance(options.tiling, OverlapConfig)
         return SeparatedTrack(
@@ -160,15 +176,24 @@ def separate_track(
         )
 
 
+def stem_selector(model: LoadedModel, options: SeparationOptions) -> Renderer:
+    """What writes the stems that the options ask for.
+
+    Raises:
+        ConfigError: the network has no such stem.
+    """
+    return StemSelector(model.sources, options.two_stems, options.other_method)
+
+
 def stem_paths(
-    model: LoadedModel, options: SeparationOptions, stem_path: StemPath
+    renderer: Renderer, options: SeparationOptions, stem_path: StemPath
 ) -> dict[str, Path]:
     """The files that `separate_track` would write, by the names of the stems.
 
     Raises:
-        ConfigError: the network has no such stem, or two stems would be the same file.
+        ConfigError: two stems would be the same file.
     """
-    names = StemSelection(model.sources, options.two_stems, options.other_method).names
+    names = renderer.names
     paths = {name: stem_path(name, options.encoding.extension) for name in names}
     if len(set(paths.values())) < len(paths):
         raise ConfigError(
@@ -195,7 +220,7 @@ def _check_source_survives(source: Path, paths: dict[str, Path]) -> None:
 def _stream_through(
     reader: AudioReader,
     stream: StreamingSeparator,
-    selection: StemSelection,
+    rendering: Rendering,
     sink: StemSink,
     progress: Progress,
 ) -> tuple[int, int]:
@@ -205,12 +230,12 @@ def _stream_through(
         clean, bad = replace_non_finite(block)
         read += clean.shape[-1]
         replaced += bad
-        selection.take_mix(clean)
+        rendering.take_mix(clean)
         stems = _guarded(partial(stream.push, clean))
-        sink.write(selection(stems))
+        sink.write(rendering.push(stems))
         written += stems.shape[-1]
         progress(written, reader.frames)
-    sink.write(selection(_guarded(stream.flush)))
+    sink.write(rendering.finish(_guarded(stream.flush)))
     # Also the last chance to stop before the files get their names.
     progress(read, read)
     return read, replaced

@@ -10,6 +10,7 @@ import torch
 from streamsep.errors import CheckpointError, ConfigError
 from streamsep.models import load_model
 from streamsep.models.architectures import architecture_of, build_network, find_architecture
+from streamsep.models.network import SeparationNetwork
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,14 +33,15 @@ def first_network(config: TrainingConfig) -> Network:
     if config.network is not None:
         return build_network(config.network.architecture, config.network.options)
     assert config.start_from is not None
-    loaded = load_model(config.start_from)
+    loaded = load_model(config.start_from).separator
     try:
-        architecture = architecture_of(loaded.separator)
+        architecture = architecture_of(loaded)
     except ConfigError as error:
         raise ConfigError(f"cannot start from '{config.start_from}': {error}") from None
+    assert isinstance(loaded, SeparationNetwork)
     # A new network, not the loaded one: that one's weights are frozen, perhaps shared.
-    network = architecture.build(asdict(loaded.separator.config))
-    network.load_state_dict(loaded.separator.state_dict())
+    network = architecture.build(asdict(loaded.config))
+    network.load_state_dict(loaded.state_dict())
     return network
 
 

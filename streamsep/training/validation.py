@@ -103,7 +103,10 @@ class Judge:
         level = measure([mix])
         if self._normalised:
             separator = NormalisedSeparator(separator, level.mean, level.deviation)
-        stream = StreamingSeparator(separator, self._tiling, device=self._team.device)
+        tiling = self._tiling
+        if isinstance(tiling, StreamConfig):
+            tiling = tiling.fitted_to(separator.stride)
+        stream = StreamingSeparator(separator, tiling, device=self._team.device)
         estimate = torch.cat([stream.push(mix), stream.flush()], dim=-1)
         # At the level of normalised examples, where a loss that is not relative belongs.
         loss = self._criterion(estimate[None] / level.deviation, stems[None] / level.deviation)

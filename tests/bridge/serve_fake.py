@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import fakes
 from torch import Tensor
 
+from bridge.live.lifeline import watch_lifeline
 from bridge.run_folder import EngineLock, ipc_endpoints
 from bridge.server import Engine, EngineServer
 from streamsep.config import LatencyPreset
@@ -56,7 +57,10 @@ def main() -> None:
     parser.add_argument("--budget-ms", type=float, default=None)
     parser.add_argument("--refine", default="off")
     parser.add_argument("--most-sessions", type=int, default=64)
+    parser.add_argument("--lifeline", action="store_true")
     options = parser.parse_args()
+    if options.lifeline:
+        watch_lifeline(lambda: signal.raise_signal(signal.SIGTERM))
     torch.set_num_threads(1)
     lock = EngineLock(options.folder)
     preset = LatencyPreset(

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 from offline.material import STEMS, listing, noise, tiny_model, write
 
-from streamsep.cli import main
+from cli.commands import Ended, typed
 from streamsep.models.checkpoints import save_checkpoint
 
 if TYPE_CHECKING:
@@ -17,23 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["Ended", "stem_files", "written"]
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    def check_one_line(self, code: int, said: str) -> None:
-        """Nothing but one clear line on the error stream."""
-        assert said in self.err
-        assert len(self.err.splitlines()) == 1, self.err
-        assert self.err.startswith("streamsep: ")
-        assert "Traceback" not in self.out + self.err
-        assert self.code == code
 
 
 def stem_files(extension: str = "wav", track: str = "song") -> list[str]:
@@ -71,17 +52,11 @@ def song(folder: Path) -> Path:
 def separate(
     weights: Path,
     folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Callable[..., Ended]:
     """Types `streamsep separate -n tiny ...`, inside this process."""
 
     def run(*arguments: object) -> Ended:
-        words = ["streamsep", "separate", "-n", weights, *arguments]
-        monkeypatch.setattr(sys, "argv", [str(word) for word in words])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        return Ended(int(ended.value.code or 0), printed.out, printed.err)
+        return typed(capsys, "separate", "-n", weights, *arguments)
 
     return run

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 from streamsep.cli.app import app
+
+if TYPE_CHECKING:
+    from typer.models import CommandInfo
 
 PROGRAM = """
 import contextlib, io, json, sys
@@ -23,8 +27,20 @@ print(json.dumps(loaded))
 SLOW = ("torch", "numpy", "scipy", "matplotlib", "soundfile", "rich", "yaml")
 
 
+def grouped() -> list[tuple[str, CommandInfo]]:
+    """Commands of commands, each with the name of the first."""
+    return [
+        (str(group.name), command)
+        for group in app.registered_groups
+        for command in (group.typer_instance.registered_commands if group.typer_instance else [])
+    ]
+
+
 def test_help_imports_nothing_slow() -> None:
-    commands = [[], *([command.name] for command in app.registered_commands)]
+    direct = [[command.name] for command in app.registered_commands]
+    groups = [[group.name] for group in app.registered_groups]
+    nested = [[name, command.name] for name, command in grouped()]
+    commands = [[], *direct, *groups, *nested]
     program = PROGRAM.replace("SLOW", repr(SLOW))
     done = subprocess.run(
         [sys.executable, "-c", program, json.dumps(commands)],
@@ -39,6 +55,6 @@ def test_help_imports_nothing_slow() -> None:
 
 
 def test_every_command_says_what_it_does() -> None:
-    for command in app.registered_commands:
+    for command in [*app.registered_commands, *(command for _, command in grouped())]:
         assert command.callback is not None
         assert command.callback.__doc__

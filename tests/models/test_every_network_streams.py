@@ -9,6 +9,7 @@ from streams import noise
 from tiny_networks import TINY, tiny_network
 
 from streamsep.models.architectures import ARCHITECTURES
+from streamsep.models.surroundings import separate_within, surroundings_of
 
 
 @pytest.fixture(scope="module", params=TINY)
@@ -76,3 +77,32 @@ def test_bfloat16_computes_nearly_the_same(name):
             rough = network(mix)
     assert rough.dtype == torch.float32
     assert (rough - exact).square().mean() < 0.01 * exact.square().mean()
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_a_part_of_a_mixture_is_separated_with_what_lies_around_it(name):
+    network = tiny_network(name)
+    around = surroundings_of(network)
+    start, length = around + 3 * network.stride, 2 * network.stride + 1
+    mix = noise(network.channels, 2 * start + length)[None]
+
+    def separate(change: int | None = None) -> torch.Tensor:
+        changed = mix.clone()
+        if change is not None:
+            changed[..., change] += 1.0
+        with torch.inference_mode():
+            return separate_within(network, changed, start, length)
+
+    alone = mix[..., start : start + length]
+    stems = separate()
+    assert stems.shape == (1, len(network.sources), network.channels, length)
+    for far in (start - around - 1, start + length + around):
+        assert torch.equal(separate(far), stems)
+    with torch.inference_mode():
+        by_itself = network(alone)
+        # As in demucs, the level that its input is brought to includes what completes it.
+        assert torch.equal(separate_within(network, alone, 0, length), by_itself) == (
+            not name.startswith("demucs_time") or not network.config.normalize
+        )
+    # Only networks that pad with silence can use something better.
+    assert torch.equal(by_itself, stems) == (around == 0)

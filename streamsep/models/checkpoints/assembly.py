@@ -1,124 +1,103 @@
 """From a configuration and a set of tensors to a network, checking before allocating.
 
-The network is first built with weights that nobody fills in: address space, no memory. That tells
-the name and shape of every weight that has to be there. Only when the file offers exactly these
-are their numbers read, and take the place of the empty ones.
+The network is first built with weights that nobody fills in: address space, no memory, and no more
+of it than the file could fill. That tells the name and shape of every weight that has to be there.
+Only when the file offers exactly these are their numbers read, and take the place of the empty
+ones.
 """
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+import math
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
-from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from streamsep.errors import CheckpointError, ConfigError
-from streamsep.models.architectures import ARCHITECTURES, architecture_of
+from streamsep.models.architectures import architecture_of
+from streamsep.models.checkpoints.option_limits import short
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from streamsep.models.architectures import Network
 
-__all__ = ["assemble", "check_config"]
+__all__ = ["ReadCheckpoint", "StoredWeight", "assemble", "element_types", "empty_network"]
 
-# Wider than any network that exists. A damaged or hostile file must not make the loader build
-# a million layers, and a stride of 1 would never reach the last one.
-_RANGES = {
-    "audio_channels": (1, 64),
-    "sample_rate": (1_000, 1_000_000),
-    "hidden": (1, 1024),
-    "time_hidden": (1, 1024),
-    "growth": (1, 4),
-    "depth": (1, 12),
-    "n_fft": (16, 65_536),
-    "kernel_size": (1, 64),
-    "stride": (2, 16),
-    "time_stride": (1, 16),
-    "context": (0, 16),
-    "encoder_context": (0, 16),
-    "wiener_iterations": (-100, 100),
-    "training_wiener_iterations": (-100, 100),
-    "band_layers": (0, 12),
-    "norm_starts": (0, 1_000_000),
-    "norm_groups": (1, 1024),
-    "branch_depth": (-16, 16),
-    "branch_compress": (0.25, 1024),
-    "branch_lstm_starts": (0, 1_000_000),
-    "branch_attention_starts": (0, 1_000_000),
-    "lstm_layers": (0, 16),
-    "hop": (1, 65_536),
-    "bandwidth": (1.0, 1_000_000.0),
-    "filters": (1, 4096),
-    "filter_length": (2, 4096),
-    "bottleneck": (1, 4096),
-    "blocks": (1, 16),
-    "repeats": (1, 16),
-    "levels": (1, 16),
-    "down_kernel": (1, 1024),
-    "up_kernel": (1, 1024),
-}
-_MOST_SOURCES = 32
-_MOST_BAND_EDGES = 32
+# A quantised weight has two bits or more, and small networks have tensors of their own making.
+_MOST_WEIGHTS_PER_BYTE = 8
+_SPARE_WEIGHTS = 2**20
+_FACTORIES = (torch.empty, torch.zeros, torch.ones, torch.randn, torch.rand, torch.full)
 
 
-def check_config(options: Mapping[str, Any], architecture: str = "hybrid_demucs") -> Any:
-    """Turn the options found in a file into a configuration.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadCheckpoint:
+    """What was in a file of weights.
 
-    Args:
-        options: by their names in the architecture's configuration; what is missing has its
-            default.
-        architecture: the network's name in `ARCHITECTURES`.
-
-    Returns:
-        The configuration, of the architecture's class.
-
-    Raises:
-        CheckpointError: the architecture is unknown, or an option is unknown, of the wrong kind or
-            out of range.
+    Attributes:
+        network: on the CPU in float32, in evaluation mode.
+        file_format: whose format it is, such as "demucs package".
+        stored_as: element types in the file, such as "float16".
+        licence: terms of the weights; None if the file does not say.
+        training: what they were trained on; None if the file does not say.
     """
-    if architecture not in ARCHITECTURES:
-        raise CheckpointError(
-            f"architecture {architecture!r:.60}, expected {', '.join(map(repr, ARCHITECTURES))}"
-        )
-    kind = ARCHITECTURES[architecture].config
-    unknown = sorted(set(options) - {field.name for field in fields(kind)})
-    if unknown:
-        raise CheckpointError(f"unknown option {unknown[0]!r:.60}, a newer streamsep may know it")
-    for name, (least, most) in _RANGES.items():
-        value = options.get(name)
-        if value is None:
-            continue
-        if not isinstance(value, int | float) or not least <= value <= most:
-            raise CheckpointError(f"{name} is {value!r:.60}, expected {least} to {most}")
-    if len(options.get("sources", ())) > _MOST_SOURCES:
-        raise CheckpointError(f"more than {_MOST_SOURCES} sources")
-    if len(options.get("band_edges", ())) > _MOST_BAND_EDGES:
-        raise CheckpointError(f"more than {_MOST_BAND_EDGES} band_edges")
-    try:
-        return TypeAdapter(kind).validate_python(dict(options))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise CheckpointError(f"{name} is {first['input']!r:.60}, {first['msg']}") from None
-    except ConfigError as error:
-        raise CheckpointError(str(error)) from None
+
+    network: Network
+    file_format: str
+    stored_as: str
+    licence: str | None = None
+    training: str | None = None
 
 
-def assemble(
-    config: Any,
-    shapes: Mapping[str, tuple[int, ...]],
-    read: Callable[[str], Tensor],
-) -> Network:
-    """Build the network and fill in its weights.
+@dataclass(frozen=True, slots=True)
+class StoredWeight:
+    """A tensor that a file offers, not read yet.
+
+    Attributes:
+        shape: its shape, as the file states it.
+        element_type: how it is stored, such as "float16".
+        read: returns its numbers.
+    """
+
+    shape: tuple[Any, ...]
+    element_type: str
+    read: Callable[[], Tensor]
+
+
+def element_types(weights: Iterable[StoredWeight]) -> str:
+    """How weights are stored, in one line."""
+    return ", ".join(sorted({weight.element_type for weight in weights})) or "nothing"
+
+
+def empty_network(config: Any, file_size: int) -> Network:
+    """Build a network whose weights are not there yet.
 
     Args:
         config: the network's shape, as `check_config` returns it.
-        shapes: name and shape of every tensor that the file offers.
-        read: returns a tensor of the file by its name.
+        file_size: bytes of the file that is supposed to hold its weights.
+
+    Raises:
+        CheckpointError: there is no such network, or the file is too small for it.
+    """
+    try:
+        with _EmptyWeights(_MOST_WEIGHTS_PER_BYTE * file_size + _SPARE_WEIGHTS):
+            network = architecture_of(config).network(_without_initial_values(config))
+        network.config = config
+    except (ConfigError, RuntimeError, ValueError, TypeError, ArithmeticError) as error:
+        reason = str(error).partition("\n")[0]
+        raise CheckpointError(f"no network has this configuration: {reason:.200}") from None
+    return network
+
+
+def assemble(network: Network, offered: Mapping[str, StoredWeight]) -> Network:
+    """Fill in the weights of a network.
+
+    Args:
+        network: from `empty_network`; it is changed.
+        offered: every tensor of the file by its name.
 
     Returns:
         The network on the CPU in float32, in evaluation mode.
@@ -126,15 +105,9 @@ def assemble(
     Raises:
         CheckpointError: tensors are missing, superfluous, of another shape or not finite.
     """
-    try:
-        with _EmptyWeights():
-            network = architecture_of(config).network(_without_initial_values(config))
-        network.config = config
-    except (ConfigError, RuntimeError, ValueError, TypeError, ArithmeticError) as error:
-        raise CheckpointError(f"no network has this configuration: {error}") from None
     wanted = network.state_dict()
-    _compare({name: tuple(weight.shape) for name, weight in wanted.items()}, shapes)
-    found = {name: _checked(name, read(name), weight) for name, weight in wanted.items()}
+    _compare(wanted, offered)
+    found = {name: _checked(name, offered[name].read(), weight) for name, weight in wanted.items()}
     network.load_state_dict(found, assign=True)
     return network.eval()
 
@@ -150,7 +123,14 @@ class _EmptyWeights(TorchFunctionMode):
     """Builds layers without drawing their initial weights, which takes most of the time.
 
     (torch's "meta" device would do the same after importing its compiler for three seconds.)
+
+    Args:
+        most: how many numbers all layers together may have.
     """
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._left = most
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
@@ -158,10 +138,23 @@ class _EmptyWeights(TorchFunctionMode):
         kwargs = kwargs or {}
         if getattr(func, "__module__", None) == nn.init.__name__:
             return args[0] if args else kwargs["tensor"]
+        if func in _FACTORIES:
+            self._left -= _numel(args)
+            if self._left < 0:
+                raise CheckpointError(
+                    "its options describe a network of more weights than the file can hold"
+                )
         return func(*args, **kwargs)
 
 
-def _compare(wanted: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]) -> None:
+def _numel(sizes: tuple[Any, ...]) -> int:
+    """How many numbers a tensor of these sizes has, given one by one or as a tuple."""
+    if sizes and not isinstance(sizes[0], int):
+        sizes = tuple(sizes[0])
+    return math.prod(size for size in sizes if isinstance(size, int))
+
+
+def _compare(wanted: Mapping[str, Tensor], found: Mapping[str, StoredWeight]) -> None:
     missing = [name for name in wanted if name not in found]
     extra = [name for name in found if name not in wanted]
     if missing:
@@ -169,10 +162,11 @@ def _compare(wanted: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[in
             f"{len(missing)} of {len(wanted)} tensors are missing, the first is {missing[0]}"
         )
     if extra:
-        raise CheckpointError(f"{len(extra)} tensors too many, the first is {extra[0]!r:.80}")
-    for name, shape in wanted.items():
-        if shape != found[name]:
-            raise CheckpointError(f"{name} has shape {found[name]!r:.60}, expected {shape}")
+        raise CheckpointError(f"{len(extra)} tensors too many, the first is {short(extra[0])}")
+    for name, weight in wanted.items():
+        if tuple(weight.shape) != found[name].shape:
+            shape = short(found[name].shape)
+            raise CheckpointError(f"{name} has shape {shape}, expected {tuple(weight.shape)}")
 
 
 def _checked(name: str, tensor: Tensor, wanted: Tensor) -> Tensor:

@@ -1,180 +1,162 @@
 """demucs' packages: the class of the network, its arguments, its weights.
 
-Older ones are pickles (`.th`), newer ones safetensors whose metadata hold the same as JSON. Both
-name the class `demucs.hdemucs.HDemucs`, which is never imported: its arguments are translated into
-our configuration. What this version of demucs does not know is ignored with a warning, as demucs
-does; what it knows and we cannot build is refused, because the network would sound wrong.
+Four layouts exist. v1 pickled a tuple of the four; v2 and v3 a dictionary, and the newest demucs
+writes safetensors whose metadata hold the same as JSON. The weights that v2 offered for download
+are bare (`demucs_state`). In any of these the weights may be quantised (`diffq`). The class is
+never imported: its arguments are translated into our configuration (`demucs_classes`). What means
+something that we cannot build is refused, because the network would sound wrong.
 """
 
 from __future__ import annotations
 
+import io
 import json
-import logging
 from typing import TYPE_CHECKING, Any
 
-from safetensors import safe_open
-
 from streamsep.errors import CheckpointError
-from streamsep.models.checkpoints.assembly import assemble, check_config
+from streamsep.models.checkpoints.assembly import (
+    ReadCheckpoint,
+    StoredWeight,
+    assemble,
+    element_types,
+    empty_network,
+)
+from streamsep.models.checkpoints.compressed import unpacked
+from streamsep.models.checkpoints.demucs_classes import find_class
+from streamsep.models.checkpoints.diffq import is_quantised, restored_weights
 from streamsep.models.checkpoints.restricted_unpickler import ForeignClass, StoredTensor
+from streamsep.models.checkpoints.torch_file import TorchFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
-
-    from torch import Tensor
 
     from streamsep.models.architectures import Network
-    from streamsep.models.checkpoints.torch_file import TorchFile
+    from streamsep.models.checkpoints.safetensors_file import SafetensorsFile
 
-__all__ = ["build_demucs", "build_demucs_safetensors", "is_demucs"]
+    Describe = Callable[[Any], Any]
 
-logger = logging.getLogger(__name__)
+__all__ = ["build_demucs", "build_demucs_safetensors", "build_state", "is_demucs"]
 
-_CLASS = "demucs.hdemucs.HDemucs"
-
-# demucs' arguments in the order of its signature, each with our name for it, or None if it says
-# nothing about the network.
-_OPTIONS: dict[str, str | None] = {
-    "sources": "sources",
-    "audio_channels": "audio_channels",
-    "channels": "hidden",
-    "channels_time": "time_hidden",
-    "growth": "growth",
-    "nfft": "n_fft",
-    "wiener_iters": "wiener_iterations",
-    "end_iters": "training_wiener_iterations",
-    "wiener_residual": "wiener_residual",
-    "cac": "complex_as_channels",
-    "depth": "depth",
-    "rewrite": "rewrite",
-    "hybrid": "hybrid",
-    "hybrid_old": "old_padding",
-    "multi_freqs": "band_edges",
-    "multi_freqs_depth": "band_layers",
-    "freq_emb": "freq_embedding",
-    "emb_scale": "embedding_scale",
-    "emb_smooth": "embedding_smooth",
-    "kernel_size": "kernel_size",
-    "time_stride": "time_stride",
-    "stride": "stride",
-    "context": "context",
-    "context_enc": "encoder_context",
-    "norm_starts": "norm_starts",
-    "norm_groups": "norm_groups",
-    "dconv_mode": "branches",
-    "dconv_depth": "branch_depth",
-    "dconv_comp": "branch_compress",
-    "dconv_attn": "branch_attention_starts",
-    "dconv_lstm": "branch_lstm_starts",
-    "dconv_init": "layer_scale",
-    "rescale": "rescale",
-    "samplerate": "sample_rate",
-    "segment": None,
-}
-_PREFIXES = {
-    "encoder.": "freq_encoder.",
-    "decoder.": "freq_decoder.",
-    "tencoder.": "time_encoder.",
-    "tdecoder.": "time_decoder.",
-}
+_PACKAGE = "demucs package"
 
 
 def is_demucs(content: object) -> bool:
     """Whether what was saved looks like a package of demucs."""
-    return isinstance(content, dict) and {"klass", "kwargs", "state"} <= content.keys()
+    if isinstance(content, dict):
+        return {"klass", "kwargs", "state"} <= content.keys()
+    return isinstance(content, tuple) and len(content) == 4 and isinstance(content[0], ForeignClass)
 
 
-def build_demucs(file: TorchFile) -> Network:
+def build_demucs(file: TorchFile) -> ReadCheckpoint:
     """Load a pickled package.
 
     Raises:
         CheckpointError: it holds another network, or one with options that we lack.
     """
     content = file.content
-    klass = content["klass"]
+    if isinstance(content, tuple):
+        klass, args, kwargs, state = content
+    else:
+        klass, kwargs, state = content["klass"], content["kwargs"], content["state"]
+        args = content.get("args", ())
     name = klass.name if isinstance(klass, ForeignClass) else type(klass).__name__
-    state = dict(content["state"])
-    shapes = {
-        key: tuple(tensor.shape)
-        for key, tensor in state.items()
-        if isinstance(tensor, StoredTensor)
-    }
-    if len(shapes) != len(state):
-        raise CheckpointError("the weights are quantised, expected plain tensors")
-    return _build(
-        name,
-        content.get("args", ()),
-        content["kwargs"],
-        shapes,
-        lambda key: file.read(state[key]),
-    )
+    return _build(name, args, kwargs, state, file)
 
 
-def build_demucs_safetensors(path: Path, metadata: Mapping[str, str]) -> Network:
+def build_demucs_safetensors(file: SafetensorsFile) -> ReadCheckpoint:
     """Load a package in safetensors.
 
     Args:
-        path: the file.
-        metadata: its metadata, with demucs' entries `klass`, `args` and `kwargs`.
+        file: its metadata hold demucs' entries `klass`, `args` and `kwargs`, and `structure` if
+            its weights are quantised.
 
     Raises:
         CheckpointError: as `build_demucs`.
     """
+    metadata = file.metadata
+    kind = find_class(metadata["klass"], *_arguments(metadata))
+    network = empty_network(kind.configure(*_arguments(metadata)), file.size)
     if "structure" in metadata:
-        raise CheckpointError("the weights are quantised, expected plain tensors")
-    with safe_open(path, framework="pt") as file:
-        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-        return _build(
-            metadata["klass"],
-            json.loads(metadata["args"]),
-            json.loads(metadata["kwargs"]),
-            shapes,
-            lambda key: file.get_tensor(key).clone(),
-        )
+        state = _unflattened(json.loads(metadata["structure"]), file.weights)
+        return _restored(network, state, kind.architecture)
+    offered = {kind.rename(name): weight for name, weight in file.weights.items()}
+    stored_as = element_types(offered.values())
+    return ReadCheckpoint(
+        network=assemble(network, offered), file_format=_PACKAGE, stored_as=stored_as
+    )
 
 
-def _build(
-    klass: str,
-    args: Any,
-    kwargs: Any,
-    shapes: Mapping[str, tuple[int, ...]],
-    read: Callable[[str], Tensor],
-) -> Network:
-    if klass != _CLASS:
-        raise CheckpointError(f"it holds a {klass:.80}; of demucs' networks only {_CLASS} is known")
-    arguments = {**dict(zip(_OPTIONS, args, strict=False)), **kwargs}
-    config = check_config(_translate(arguments))
-    theirs = {_rename(name): name for name in shapes}
-    renamed = {name: shapes[original] for name, original in theirs.items()}
-    return assemble(config, renamed, lambda name: read(theirs[name]))
+def build_state(network: Network, state: Any, file: TorchFile, architecture: str) -> ReadCheckpoint:
+    """Fill a network of demucs with weights that are under our names, or quantised.
+
+    Args:
+        network: from `empty_network`.
+        state: weights by name, or what demucs makes of quantised ones.
+        file: where they lie.
+        architecture: our name for the network.
+
+    Raises:
+        CheckpointError: the weights do not fit.
+    """
+    if isinstance(state, dict) and isinstance(state.get("compressed"), bytes):
+        packed = state["compressed"]
+        with TorchFile(unpacked(io.BytesIO(packed), len(packed))) as inner:
+            return _restored(network, _described(inner.content, inner.describe), architecture)
+    if is_quantised(state):
+        return _restored(network, _described(state, file.describe), architecture)
+    offered = file.describe_all(state)
+    stored_as = element_types(offered.values())
+    return ReadCheckpoint(
+        network=assemble(network, offered), file_format=_PACKAGE, stored_as=stored_as
+    )
 
 
-def _translate(arguments: Mapping[str, object]) -> dict[str, object]:
-    """Express demucs' arguments as options of `HybridDemucsConfig`."""
-    options: dict[str, object] = {}
-    for name, value in arguments.items():
-        if name not in _OPTIONS:
-            # As demucs does: options that have gone say nothing about the network any more.
-            logger.warning("ignoring demucs' option %.60s, which demucs 4 does not know", name)
-            continue
-        ours = _OPTIONS[name]
-        if ours is not None:
-            options[ours] = value
-    # demucs takes None for "none of it".
-    for ours, nothing in (("freq_embedding", 0), ("rescale", 0), ("band_edges", ())):
-        if ours in options:
-            options[ours] = options[ours] or nothing
-    branches = options.pop("branches", 1)
-    if branches not in range(4):
-        raise CheckpointError(f"dconv_mode is {branches!r:.60}, expected 0 to 3")
-    options["encoder_branches"] = branches in (1, 3)
-    options["decoder_branches"] = branches in (2, 3)
-    return options
+def _build(klass: str, args: Any, kwargs: Any, state: Any, file: TorchFile) -> ReadCheckpoint:
+    kind = find_class(klass, args, kwargs)
+    network = empty_network(kind.configure(args, kwargs), file.size)
+    if isinstance(state, dict) and not is_quantised(state):
+        state = {kind.rename(str(name)): value for name, value in state.items()}
+    return build_state(network, state, file, kind.architecture)
 
 
-def _rename(name: str) -> str:
-    for theirs, ours in _PREFIXES.items():
-        if name.startswith(theirs):
-            return ours + name.removeprefix(theirs)
-    return name
+def _restored(network: Network, state: Any, architecture: str) -> ReadCheckpoint:
+    offered, stored_as = restored_weights(state, network, architecture)
+    return ReadCheckpoint(
+        network=assemble(network, offered), file_format=_PACKAGE, stored_as=stored_as
+    )
+
+
+def _described(node: Any, describe: Describe) -> Any:
+    """The same containers with `StoredWeight` for the file's own way of describing a tensor."""
+    if isinstance(node, StoredTensor):
+        return describe(node)
+    if isinstance(node, dict):
+        return {key: _described(value, describe) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [_described(value, describe) for value in node]
+    return node
+
+
+def _arguments(metadata: Mapping[str, str]) -> tuple[Any, Any]:
+    args, kwargs = json.loads(metadata["args"]), json.loads(metadata["kwargs"])
+    if not isinstance(args, list) or not isinstance(kwargs, dict):
+        raise CheckpointError("the arguments of its class are damaged")
+    return args, kwargs
+
+
+def _unflattened(node: Any, weights: Mapping[str, StoredWeight]) -> Any:
+    """What demucs turned into JSON to store a nested state: `{"_list": [...]}` and the like."""
+    if not isinstance(node, dict):
+        return node
+    (kind, value), *more = node.items()
+    if more:
+        raise CheckpointError("the structure of its quantised weights is damaged")
+    if kind == "_tensor":
+        return weights[value]
+    if kind == "_class":
+        return ForeignClass(str(value))
+    if kind == "_dict":
+        return {key: _unflattened(item, weights) for key, item in value}
+    if kind in ("_list", "_tuple"):
+        return [_unflattened(item, weights) for item in value]
+    raise CheckpointError("the structure of its quantised weights is damaged")

@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
+import os
+import stat
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from safetensors import safe_open
-
-from streamsep.errors import CheckpointError
+from streamsep.errors import CheckpointError, MissingToolError
+from streamsep.models.checkpoints.compressed import GZIP_MAGIC, unpacked
 from streamsep.models.checkpoints.demucs_package import (
     build_demucs,
     build_demucs_safetensors,
     is_demucs,
 )
+from streamsep.models.checkpoints.demucs_state import build_demucs_state, is_demucs_state
+from streamsep.models.checkpoints.open_unmix_files import (
+    build_open_unmix,
+    is_open_unmix,
+    join_stem_files,
+)
+from streamsep.models.checkpoints.safetensors_file import SafetensorsFile
 from streamsep.models.checkpoints.streamsep_format import build_streamsep
 from streamsep.models.checkpoints.torch_file import TorchFile
 from streamsep.models.checkpoints.torchaudio_bundle import build_torchaudio, is_torchaudio
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from streamsep.models.architectures import Network
+    from streamsep.models.checkpoints.assembly import ReadCheckpoint
 
-__all__ = ["load_checkpoint"]
+__all__ = ["load_checkpoint", "read_checkpoint", "read_stem_files"]
 
 _EXPECTED = (
-    "expected a network as streamsep's .safetensors, or Hybrid Demucs as demucs' .safetensors or "
-    ".th or torchaudio's .pt"
+    "expected a network as streamsep's .safetensors, demucs' .th, .th.gz or .safetensors, "
+    "torchaudio's .pt of Hybrid Demucs, or openunmix' .pth"
 )
 
 
@@ -33,8 +44,8 @@ def load_checkpoint(path: Path) -> Network:
     """Load a network from a file, without running anything that is in the file.
 
     Args:
-        path: weights of any network as streamsep's safetensors, or of Hybrid Demucs as demucs'
-            safetensors or `.th` or torchaudio's `.pt`. The name does not matter.
+        path: weights in any format that `read_checkpoint` knows. The name does not matter, save
+            that openunmix' files are named after their stem.
 
     Returns:
         The network on the CPU in float32, in evaluation mode.
@@ -42,10 +53,47 @@ def load_checkpoint(path: Path) -> Network:
     Raises:
         CheckpointError: the file is missing, damaged, foreign or unsafe.
     """
+    return read_checkpoint(path).network
+
+
+def read_checkpoint(path: Path) -> ReadCheckpoint:
+    """Load a network from a file, and what the file says about it.
+
+    Args:
+        path: streamsep's safetensors; demucs' packages of v1 to v4, gzip'ed or not, quantised by
+            diffq or not, and v2's bare weights; torchaudio's Hybrid Demucs; openunmix' weights.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, foreign or unsafe.
+    """
+    with _one_line(path):
+        return _read(path)
+
+
+def read_stem_files(paths: Sequence[Path]) -> ReadCheckpoint:
+    """Load a network whose stems lie in files of their own, as openunmix publishes them.
+
+    Args:
+        paths: the files; their names begin with the stem's. The network has its stems in their
+            order.
+
+    Raises:
+        CheckpointError: one of the files is missing, damaged, foreign or unsafe.
+    """
+    for path in paths:
+        with _one_line(path):
+            _check_regular(path)
+    with _one_line(paths[0].parent):
+        return join_stem_files(paths)
+
+
+@contextmanager
+def _one_line(path: Path) -> Iterator[None]:
+    """Turn whatever reading a file raises into one line that names it."""
     try:
-        return _load(path)
-    except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error}") from None
+        yield
+    except (CheckpointError, MissingToolError) as error:
+        raise type(error)(f"{path}: {error}") from None
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror or error})") from error
     except Exception as error:
@@ -57,34 +105,52 @@ def load_checkpoint(path: Path) -> Network:
         ) from error
 
 
-def _load(path: Path) -> Network:
-    if not path.is_file():
-        raise CheckpointError(f"no such file, {_EXPECTED}")
+def _check_regular(path: Path) -> None:
+    """Reading from a pipe or a device could wait, or go on, for ever."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        raise CheckpointError(f"no such file, {_EXPECTED}") from None
+    if not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "no regular file"
+        raise CheckpointError(f"it is {kind}, {_EXPECTED}")
+
+
+def _read(path: Path) -> ReadCheckpoint:
+    _check_regular(path)
     with path.open("rb") as stream:
         start = stream.read(9)
     # Zip archives begin with PK, bare pickles of protocol 2 with 80 02; safetensors with the
     # length of a JSON object.
     if start.startswith((b"PK\x03\x04", b"\x80\x02")):
-        return _load_torch(path)
+        with TorchFile(path) as file:
+            return _read_torch(file, path)
+    if start.startswith(GZIP_MAGIC):
+        with path.open("rb") as packed:
+            plain = unpacked(packed, os.fstat(packed.fileno()).st_size)
+        with TorchFile(plain) as file:
+            return _read_torch(file, path)
     if len(start) == 9 and start.endswith(b"{"):
-        return _load_safetensors(path)
+        with SafetensorsFile(path) as weights:
+            return _read_safetensors(weights)
     raise CheckpointError(f"not a file of weights (it begins with {start!r}), {_EXPECTED}")
 
 
-def _load_torch(path: Path) -> Network:
-    with TorchFile(path) as file:
-        if is_demucs(file.content):
-            return build_demucs(file)
-        if is_torchaudio(file.content):
-            return build_torchaudio(file)
+def _read_torch(file: TorchFile, path: Path) -> ReadCheckpoint:
+    if is_demucs(file.content):
+        return build_demucs(file)
+    if is_torchaudio(file.content):
+        return build_torchaudio(file)
+    if is_demucs_state(file.content):
+        return build_demucs_state(file)
+    if is_open_unmix(file.content):
+        return build_open_unmix(file, path)
     raise CheckpointError(f"a file of torch.save with something else in it, {_EXPECTED}")
 
 
-def _load_safetensors(path: Path) -> Network:
-    with safe_open(path, framework="pt") as file:
-        metadata = file.metadata() or {}
-    if "streamsep" in metadata:
-        return build_streamsep(path)
-    if {"klass", "args", "kwargs"} <= metadata.keys():
-        return build_demucs_safetensors(path, metadata)
+def _read_safetensors(file: SafetensorsFile) -> ReadCheckpoint:
+    if "streamsep" in file.metadata:
+        return build_streamsep(file)
+    if {"klass", "args", "kwargs"} <= file.metadata.keys():
+        return build_demucs_safetensors(file)
     raise CheckpointError(f"safetensors without a description of the network, {_EXPECTED}")

@@ -22,14 +22,19 @@ from safetensors.torch import save
 
 from streamsep.errors import CheckpointError, OutputError
 from streamsep.models.architectures import architecture_of
-from streamsep.models.checkpoints.assembly import assemble, check_config
+from streamsep.models.checkpoints.assembly import (
+    ReadCheckpoint,
+    assemble,
+    element_types,
+    empty_network,
+)
+from streamsep.models.checkpoints.option_limits import check_config
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from torch import Tensor
-
     from streamsep.models.architectures import Network
+    from streamsep.models.checkpoints.safetensors_file import SafetensorsFile
 
 __all__ = ["CheckpointHeader", "build_streamsep", "read_header", "save_checkpoint"]
 
@@ -127,29 +132,23 @@ def read_header(path: Path) -> CheckpointHeader | None:
     return None if text is None else _parse(text)
 
 
-def build_streamsep(path: Path) -> Network:
+def build_streamsep(file: SafetensorsFile) -> ReadCheckpoint:
     """Load a file of our format.
 
     Raises:
-        CheckpointError: it does not hold what its header says. A damaged file raises what
-            safetensors raises.
+        CheckpointError: it does not hold what its header says.
     """
-    header = read_header(path)
-    if header is None:
-        raise CheckpointError("no streamsep header")
+    header = _parse(file.metadata[_KEY])
     config = check_config(header.config, header.architecture)
     if (config.sources, config.sample_rate) != (header.sources, header.sample_rate):
         raise CheckpointError("the header contradicts its own configuration")
-    with safe_open(path, framework="pt") as file:
-        # safetensors has compared these with the size of the file when it opened it.
-        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-
-        def read(name: str) -> Tensor:
-            tensor: Tensor = file.get_tensor(name)
-            # A copy: the file must be free to be replaced while the network lives.
-            return tensor.clone()
-
-        return assemble(config, shapes, read)
+    return ReadCheckpoint(
+        network=assemble(empty_network(config, file.size), file.weights),
+        file_format="streamsep",
+        stored_as=element_types(file.weights.values()),
+        licence=header.licence,
+        training=header.training,
+    )
 
 
 def _parse(text: str) -> CheckpointHeader:

@@ -20,11 +20,15 @@ import struct
 import sys
 import zipfile
 from contextlib import ExitStack
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from pathlib import Path
+from typing import IO, Any, Protocol
 
 import torch
 from torch import Tensor
 
+from streamsep.errors import CheckpointError
+from streamsep.models.checkpoints.assembly import StoredWeight
+from streamsep.models.checkpoints.option_limits import short
 from streamsep.models.checkpoints.restricted_unpickler import (
     RestrictedUnpickler,
     Storage,
@@ -33,39 +37,39 @@ from streamsep.models.checkpoints.restricted_unpickler import (
     next_program,
 )
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 __all__ = ["TorchFile"]
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_VERSION = 1001
-_LARGEST_PICKLE_BYTES = 64 * 2**20
+_LEGACY_PICKLES_BYTES = 64 * 2**20
 
 
 class TorchFile:
     """An open file of `torch.save`; a context manager that closes it.
 
     Args:
-        path: the file.
+        file: where it lies, or the file itself, opened for reading and seeking.
 
     Attributes:
         content: what was saved, with `StoredTensor` in place of tensors.
+        size: length of the file in bytes.
 
     Raises:
         CheckpointError: the file wants to use a name that weights have no need for. Damaged files
             raise whatever reading them raises.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._size = path.stat().st_size
+    def __init__(self, file: Path | IO[bytes]) -> None:
         self._read_bytes = 0
         self._records: _Records
         with ExitStack() as stack:
-            if zipfile.is_zipfile(path):
-                self._records = _ZipRecords(stack.enter_context(zipfile.ZipFile(path)))
+            stream = stack.enter_context(file.open("rb") if isinstance(file, Path) else file)
+            self.size = stream.seek(0, os.SEEK_END)
+            if zipfile.is_zipfile(stream):
+                self._records = _ZipRecords(stack.enter_context(zipfile.ZipFile(stream)))
             else:
-                self._records = _LegacyRecords(stack.enter_context(path.open("rb")))
+                stream.seek(0)
+                self._records = _LegacyRecords(stream)
             self.content = self._records.content
             # Nothing went wrong: what has been opened stays open until __exit__.
             self._open = stack.pop_all()
@@ -75,6 +79,25 @@ class TorchFile:
 
     def __exit__(self, *_: object) -> None:
         self._open.close()
+
+    def describe(self, tensor: StoredTensor) -> StoredWeight:
+        """A tensor as the assembly of networks wants it."""
+        dtype = getattr(tensor.storage, "dtype", None)
+        element_type = str(dtype).removeprefix("torch.")
+        return StoredWeight(tuple(tensor.shape), element_type, lambda: self.read(tensor))
+
+    def describe_all(self, state: object) -> dict[str, StoredWeight]:
+        """Tensors by name as the assembly of networks wants them.
+
+        Raises:
+            CheckpointError: it is something else.
+        """
+        if not isinstance(state, dict):
+            raise CheckpointError(f"its weights are {short(state)}, expected tensors by name")
+        for name, value in state.items():
+            if not isinstance(value, StoredTensor):
+                raise CheckpointError(f"{short(name)} is {short(value)}, expected a tensor")
+        return {str(name): self.describe(tensor) for name, tensor in state.items()}
 
     def read(self, tensor: StoredTensor) -> Tensor:
         """Read the numbers of one tensor.
@@ -95,7 +118,7 @@ class TorchFile:
         reach = sum((n - 1) * s for n, s in zip(tensor.shape, tensor.strides, strict=True))
         self._read_bytes += numel * storage.dtype.itemsize
         # The second condition stops files that repeat one number a billion times.
-        if numel and (tensor.offset + reach >= storage.numel or self._read_bytes > 2 * self._size):
+        if numel and (tensor.offset + reach >= storage.numel or self._read_bytes > 2 * self.size):
             raise ValueError(f"a tensor of shape {tensor.shape!r:.60} larger than its storage")
         if not numel:
             return torch.empty(tensor.shape, dtype=storage.dtype)
@@ -122,9 +145,11 @@ class _ZipRecords:
             raise ValueError("a zip archive without a saved object")
         self._folder = pickles[0].removesuffix("/data.pkl")
         order = f"{self._folder}/byteorder"
-        if order in archive.namelist() and archive.read(order) != sys.byteorder.encode():
-            raise ValueError("numbers in the byte order of another kind of machine")
-        with self._open(pickles[0], _LARGEST_PICKLE_BYTES) as stream:
+        if order in archive.namelist():
+            with self._open(order, len("little")) as stream:
+                if stream.read() != sys.byteorder.encode():
+                    raise ValueError("numbers in the byte order of another kind of machine")
+        with self._open(pickles[0]) as stream:
             self.content = RestrictedUnpickler(next_program(io.BytesIO(stream.read()))).load()
 
     def read(self, storage: Storage) -> Tensor:
@@ -133,10 +158,11 @@ class _ZipRecords:
         with self._open(f"{self._folder}/data/{storage.key}", size) as stream:
             return _numbers(stream, storage)
 
-    def _open(self, name: str, most: int) -> IO[bytes]:
+    def _open(self, name: str, most: int | None = None) -> IO[bytes]:
         info = self._archive.getinfo(name)
         # torch never compresses; a compressed record could hold any number of zeros.
-        if info.compress_type != zipfile.ZIP_STORED or info.file_size > most:
+        stored = info.compress_type == zipfile.ZIP_STORED and info.file_size == info.compress_size
+        if not stored or (most is not None and info.file_size > most):
             raise ValueError(f"the record {name!r:.60} is compressed or too large")
         return self._archive.open(info)
 
@@ -147,15 +173,20 @@ class _LegacyRecords:
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
         self._places: dict[Any, int] = {}
-        if RestrictedUnpickler(next_program(stream)).load() != _LEGACY_MAGIC:
+        # A copy: reading from a file makes room for what an instruction announces, reading from
+        # memory only for what there is.
+        pickles = io.BytesIO(stream.read(_LEGACY_PICKLES_BYTES))
+        if RestrictedUnpickler(next_program(pickles)).load() != _LEGACY_MAGIC:
             raise ValueError("a pickle that torch did not write")
-        if RestrictedUnpickler(next_program(stream)).load() != _LEGACY_VERSION:
+        if RestrictedUnpickler(next_program(pickles)).load() != _LEGACY_VERSION:
             raise ValueError("an unknown version of torch's format")
-        if not RestrictedUnpickler(next_program(stream)).load().get("little_endian", True):
+        if not RestrictedUnpickler(next_program(pickles)).load().get("little_endian", True):
             raise ValueError("numbers in the byte order of another kind of machine")
-        unpickler = _LegacyUnpickler(next_program(stream))
+        unpickler = _LegacyUnpickler(next_program(pickles))
         self.content = unpickler.load()
-        for key in RestrictedUnpickler(next_program(stream)).load():
+        keys = RestrictedUnpickler(next_program(pickles)).load()
+        stream.seek(pickles.tell())
+        for key in keys:
             storage = unpickler.storages[key]
             (numel,) = struct.unpack("<q", stream.read(8))
             if numel != storage.numel:
@@ -172,8 +203,8 @@ class _LegacyRecords:
 class _LegacyUnpickler(RestrictedUnpickler):
     """Remembers the storages: their element types stand nowhere else."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
-        super().__init__(stream)
+    def __init__(self, program: io.BytesIO) -> None:
+        super().__init__(program)
         self.storages: dict[Any, Storage] = {}
 
     def persistent_load(self, pid: Any, /) -> Any:

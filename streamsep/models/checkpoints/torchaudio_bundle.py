@@ -9,19 +9,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streamsep.errors import CheckpointError
-from streamsep.models.checkpoints.assembly import assemble, check_config
+from streamsep.models.checkpoints.assembly import (
+    ReadCheckpoint,
+    assemble,
+    element_types,
+    empty_network,
+)
+from streamsep.models.checkpoints.demucs_classes import FOUR_STEMS
+from streamsep.models.checkpoints.option_limits import check_config
 from streamsep.models.checkpoints.restricted_unpickler import StoredTensor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from streamsep.models.architectures import Network
     from streamsep.models.checkpoints.torch_file import TorchFile
     from streamsep.models.hybrid_demucs import HybridDemucsConfig
 
 __all__ = ["build_torchaudio", "is_torchaudio"]
 
-_STEMS = ("drums", "bass", "other", "vocals")
 _STRIDE = 4
 
 
@@ -34,18 +39,21 @@ def is_torchaudio(content: object) -> bool:
     )
 
 
-def build_torchaudio(file: TorchFile) -> Network:
+def build_torchaudio(file: TorchFile) -> ReadCheckpoint:
     """Load a network from torchaudio's dictionary.
 
     Raises:
         CheckpointError: the tensors are not those of a Hybrid Demucs.
     """
-    tensors: dict[str, StoredTensor] = dict(file.content)
-    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    config = _config(shapes)
+    weights = file.describe_all(file.content)
+    config = _config({name: weight.shape for name, weight in weights.items()})
     unused = f"time_encoder.{config.merge_layer}.norm1."
-    shapes = {name: shape for name, shape in shapes.items() if not name.startswith(unused)}
-    return assemble(config, shapes, lambda name: file.read(tensors[name]))
+    weights = {name: weight for name, weight in weights.items() if not name.startswith(unused)}
+    return ReadCheckpoint(
+        network=assemble(empty_network(config, file.size), weights),
+        file_format="torchaudio bundle",
+        stored_as=element_types(weights.values()),
+    )
 
 
 def _config(shapes: Mapping[str, tuple[int, ...]]) -> HybridDemucsConfig:
@@ -58,13 +66,13 @@ def _config(shapes: Mapping[str, tuple[int, ...]]) -> HybridDemucsConfig:
         sources = outputs // complex_channels
     except (KeyError, IndexError, ValueError, ZeroDivisionError):
         raise CheckpointError("the tensors are not those of torchaudio's Hybrid Demucs") from None
-    if sources != len(_STEMS):
+    if sources != len(FOUR_STEMS):
         raise CheckpointError(
-            f"{sources} stems whose names the file does not hold, expected {len(_STEMS)}"
+            f"{sources} stems whose names the file does not hold, expected {len(FOUR_STEMS)}"
         )
     return check_config(
         {
-            "sources": _STEMS,
+            "sources": FOUR_STEMS,
             "audio_channels": channels,
             "hidden": hidden,
             "depth": depth,

@@ -1,4 +1,4 @@
-"""`streamsep models`: the networks, where their files are, and which one `auto` takes."""
+"""The list of networks: where their files are, and which one `auto` takes."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streamsep.cli.installed_models import installed_as_dicts, show_installed
 from streamsep.cli.screen import AsJson, CacheDir, new_table, output, readable_size, show_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streamsep.config import ModelCard
+    from streamsep.config import BagSummary, ModelCard
     from streamsep.models.registry import AvailableModel
 
 __all__ = ["models", "torch_hub_folder"]
@@ -19,14 +20,18 @@ __all__ = ["models", "torch_hub_folder"]
 
 def models(cache_dir: CacheDir = None, as_json: AsJson = False) -> None:
     """List the networks, best first: how good they are, on what terms, and where they lie."""
+    from streamsep.models.installed import installed_networks
     from streamsep.models.registry import available_models
 
     found = available_models(cache_dir, hub_dir=torch_hub_folder())
     automatic = _automatic(found)
+    installed = installed_networks(taken=[model.card.name for model in found])
     if as_json:
-        show_json([_as_dict(model, automatic=model is automatic) for model in found])
+        entries = [_as_dict(model, automatic=model is automatic) for model in found]
+        show_json(entries + installed_as_dicts(installed))
     else:
         _show(found, automatic)
+        show_installed(installed)
 
 
 def torch_hub_folder() -> Path:
@@ -60,7 +65,7 @@ def _as_dict(model: AvailableModel, *, automatic: bool) -> dict[str, object]:
         "where": _where(model),
         "path": str(model.path) if model.path else None,
         "url": card.url,
-        "size_bytes": model.path.stat().st_size if model.path else card.size_bytes,
+        "size_bytes": model.size_bytes,
         "sdr_db": card.quality.sdr_db if card.quality else None,
         "sdr_source": card.quality.source if card.quality else None,
         "licence": card.licence,
@@ -102,7 +107,7 @@ def _about(model: AvailableModel) -> str:
     )
 
 
-def _quality(card: ModelCard) -> str:
+def _quality(card: ModelCard | BagSummary) -> str:
     if card.quality is None:
         return "no published figure"
     return f"SDR {card.quality.sdr_db:.2f} dB ({card.quality.source})"
@@ -110,9 +115,9 @@ def _quality(card: ModelCard) -> str:
 
 def _file(model: AvailableModel) -> str:
     if model.path is not None:
-        size = readable_size(model.path.stat().st_size)
+        size = readable_size(model.size_bytes or 0)
         return f"{'in the package' if model.card.packaged else model.path}, {size}"
     if model.card.packaged:
         return "missing from the package; reinstall streamsep"
-    size = f", {readable_size(model.card.size_bytes)}" if model.card.size_bytes else ""
+    size = f", {readable_size(model.size_bytes)}" if model.size_bytes else ""
     return f"to download{size}"

@@ -1,0 +1,71 @@
+"""Weights that were compressed as a whole, unpacked without trusting what they become.
+
+Demucs v1 offered its 8-bit networks gzip'ed, v2 its quantised one as a zlib stream inside the file.
+A stream of zeros shrinks a thousandfold, weights a few times: what grows beyond that is refused
+before it has filled the disk. Unpacked it lies in a file without a name, since tensors are read in
+another order than they are stored in.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import zlib
+from typing import IO, TYPE_CHECKING
+
+from streamsep.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["GZIP_MAGIC", "unpacked"]
+
+GZIP_MAGIC = b"\x1f\x8b\x08"
+"""How gzip files of the only method there is begin."""
+
+_MOST_GROWTH = 32
+_PIECE_BYTES = 2**20
+_EITHER_HEADER = zlib.MAX_WBITS | 32  # gzip's or zlib's own
+
+
+def unpacked(packed: IO[bytes], size: int) -> IO[bytes]:
+    """Unpack a gzip or zlib stream.
+
+    Args:
+        packed: the stream, read to its end.
+        size: its length in bytes.
+
+    Returns:
+        A temporary file, at its start; closing it deletes it.
+
+    Raises:
+        CheckpointError: more comes out than can be weights, or the stream ends early.
+        OSError: there is no room for the temporary file.
+        zlib.error: the stream is damaged.
+    """
+    most = _MOST_GROWTH * size + _PIECE_BYTES
+    target = tempfile.TemporaryFile()  # noqa: SIM115, the caller closes it
+    try:
+        for piece in _pieces(packed, most):
+            target.write(piece)
+        target.seek(0)
+    except BaseException:
+        target.close()
+        raise
+    return target
+
+
+def _pieces(packed: IO[bytes], most: int) -> Iterator[bytes]:
+    """What comes out, in pieces of bounded length, and together no more than `most` bytes."""
+    unpacker = zlib.decompressobj(_EITHER_HEADER)
+    while not unpacker.eof:
+        rest = unpacker.unconsumed_tail or packed.read(_PIECE_BYTES)
+        if not rest:
+            raise CheckpointError("it is compressed, and its end is missing")
+        piece = unpacker.decompress(rest, _PIECE_BYTES)
+        most -= len(piece)
+        if most < 0:
+            raise CheckpointError(
+                f"it is compressed and becomes more than {_MOST_GROWTH} times as long, which "
+                "weights do not"
+            )
+        yield piece

@@ -1,0 +1,102 @@
+"""A network ready for use, and what is known about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from streamsep.models.bag import Bag
+from streamsep.models.surroundings import separate_within, surroundings_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import torch
+    from torch import Tensor
+
+    from streamsep.config import BagSummary, ModelCard
+    from streamsep.engine import Separator
+
+__all__ = ["LoadedModel"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedModel:
+    """A network or a bag of them, ready for use; itself a `Separator`.
+
+    Attributes:
+        separator: the network on its device, in evaluation mode, without gradients; or a bag.
+        name: its name in the registry, or the name of the file without its extension.
+        path: the file it was loaded from; that of a bag says which members it has.
+        licence: terms of the weights.
+        segment: samples to give it at once when separating files, a multiple of its stride.
+        device: where it computes.
+        card: its card, None for a file of one's own.
+        warning: one line for the user if this is not the network that was wanted.
+        member_files: the files of a bag's members.
+    """
+
+    separator: Separator
+    name: str
+    path: Path
+    licence: str
+    segment: int
+    device: str | torch.device = "cpu"
+    card: ModelCard | BagSummary | None = None
+    warning: str | None = None
+    member_files: tuple[Path, ...] = ()
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples per second that it expects."""
+        return self.separator.sample_rate
+
+    @property
+    def channels(self) -> int:
+        """Audio channels that it expects."""
+        return self.separator.channels
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of the stems, in the order of the output."""
+        return self.separator.sources
+
+    @property
+    def stride(self) -> int:
+        """Samples by which a segment may move without changing how the network sees it."""
+        return self.separator.stride
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files that what it computes depends on."""
+        return (self.path, *self.member_files)
+
+    def restrict(self, wanted: Sequence[str]) -> LoadedModel:
+        """The least of it that still gives some of its stems.
+
+        A bag leaves out the other stems and the members that only they need; a single network
+        makes all of its stems at once and stays as it is.
+
+        Args:
+            wanted: names of some of its stems, in any order.
+
+        Raises:
+            ConfigError: there is no such stem.
+        """
+        if isinstance(self.separator, Bag):
+            return replace(self, separator=self.separator.restrict(wanted))
+        return self
+
+    def __call__(self, mix: Tensor) -> Tensor:
+        """Separate float32 mix [B, C, T], wherever it lies, into [B, S, C, T] on the device."""
+        return self.separator(mix.to(self.device))
+
+    @property
+    def surroundings(self) -> int:
+        """Samples on either side of a segment that it makes use of; 0 for none."""
+        return surroundings_of(self.separator)
+
+    def separate_within(self, mix: Tensor, start: int, length: int) -> Tensor:
+        """Separate a part of mix [B, C, T], aware of the rest, into [B, S, C, length]."""
+        return separate_within(self.separator, mix.to(self.device), start, length)

@@ -1,0 +1,312 @@
+"""The plugin and whoever answers: ZeroMQ itself, polite or wrong, or no ZeroMQ at all."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import zmq
+from fake_engine import FakeEngine, welcome_to
+from vst3_host import OFFLINE, REALTIME, Vst3Host
+
+from bridge.protocol import Audio, Bye, Error, ErrorCode, Hello, Message, Mode, Ping, Stems, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    MakeHost = Callable[[str], Vst3Host]
+
+PATIENCE_S = 30.0
+
+
+def music(length: int = 30_000) -> np.ndarray:
+    return np.random.default_rng(6).uniform(-0.2, 0.2, (2, length)).astype(np.float32)
+
+
+def await_state(host: Vst3Host, name: str, expected: str) -> dict[str, str]:
+    """Wait until a line of the state contains something."""
+    end_s = time.monotonic() + PATIENCE_S
+    while expected not in (state := host.state)[name]:
+        assert time.monotonic() < end_s, f"{name} is {state[name]!r}, expected {expected!r}"
+        time.sleep(0.02)
+    return state
+
+
+def stage(host: Vst3Host, mode: int = OFFLINE) -> None:
+    """Start with a preset of little latency."""
+    host.set("preset", 1 / 3)
+    host.start(block=512, mode=mode)
+
+
+@pytest.mark.parametrize("transport", ["ipc", "tcp"])
+def test_a_session_with_real_zeromq(make_host: MakeHost, tmp_path: Path, transport: str) -> None:
+    address = f"ipc://{tmp_path}/a.ipc" if transport == "ipc" else "tcp://127.0.0.1:*"
+    mix = music()
+    with FakeEngine(address) as engine, make_host(engine.endpoint) as host:
+        stage(host)
+        latency = host.latency
+        host.give(mix)
+        host.render(mix.shape[-1] + latency, [512])
+        out = host.take()[..., latency:]
+        assert engine.hello is not None
+        assert engine.hello.mode is Mode.OFFLINE
+        assert (engine.hello.sample_rate, engine.hello.channels) == (44_100, 2)
+        assert engine.hello.preset == "stage"
+        assert host.state["engine"] == "fake 1"
+        assert host.state["missed"] == "0"
+    for stem in range(4):
+        assert np.array_equal(out[1 + stem], mix * np.float32(stem + 1))
+    assert any(isinstance(message, Bye) for message in engine.heard)
+    audio = [message for message in engine.heard if isinstance(message, Audio)]
+    sent = np.concatenate([np.array(each.samples) for each in audio], -1)
+    assert np.array_equal(sent[:, : mix.shape[-1]], mix)
+    assert [each.sequence for each in audio] == list(range(len(audio)))
+
+
+def test_stems_in_another_order_are_found_by_their_names(
+    make_host: MakeHost, tmp_path: Path
+) -> None:
+    class Reordered(FakeEngine):
+        def greet(self, hello: Hello) -> list[Message | Sequence[bytes]]:
+            return [welcome_to(hello, stems=("vocals", "other", "drums", "bass"))]
+
+    mix = music()
+    with Reordered(f"ipc://{tmp_path}/a.ipc") as engine, make_host(engine.endpoint) as host:
+        stage(host)
+        latency = host.latency
+        host.give(mix)
+        host.render(mix.shape[-1] + latency, [512])
+        out = host.take()[..., latency:]
+    for place, gain in ((1, 3), (2, 4), (3, 2), (4, 1)):
+        assert np.array_equal(out[place], mix * np.float32(gain))
+
+
+def test_a_live_session_asks_for_the_budget_that_the_latency_leaves(
+    make_host: MakeHost, tmp_path: Path
+) -> None:
+    with FakeEngine(f"ipc://{tmp_path}/a.ipc") as engine, make_host(engine.endpoint) as host:
+        stage(host, REALTIME)
+        host.render(4096, [512], mode=REALTIME)
+        await_state(host, "status", "streaming")
+        assert engine.hello is not None
+        assert engine.hello.mode is Mode.LIVE
+        assert engine.hello.budget == 4096
+        end_s = time.monotonic() + PATIENCE_S
+        while not any(isinstance(message, Ping) for message in engine.heard):
+            assert time.monotonic() < end_s, "no heartbeat"
+            time.sleep(0.02)
+
+
+def wrong_welcome(**changes: object) -> type[FakeEngine]:
+    class Wrong(FakeEngine):
+        def greet(self, hello: Hello) -> list[Message | Sequence[bytes]]:
+            return [welcome_to(hello, **changes)]
+
+    return Wrong
+
+
+def wrong_greeting(answer: Message | Sequence[bytes]) -> type[FakeEngine]:
+    class Wrong(FakeEngine):
+        def greet(self, hello: Hello) -> list[Message | Sequence[bytes]]:
+            return [answer]
+
+    return Wrong
+
+
+def wrong_stems(**changes: object) -> type[FakeEngine]:
+    class Wrong(FakeEngine):
+        def stems(self, audio: Audio) -> list[Message | Sequence[bytes]]:
+            values: dict[str, object] = {
+                "stream": audio.stream,
+                "epoch": audio.epoch,
+                "sequence": 0,
+                "position": audio.position,
+                "samples": np.zeros((4, 2, audio.samples.shape[-1]), np.float32),
+                **changes,
+            }
+            return [Stems(**values)]  # type: ignore[arg-type]
+
+    return Wrong
+
+
+def with_version(message: Message, version: int) -> list[bytes]:
+    header, body = map(bytes, encode(message))
+    return [header[:4] + bytes([version]) + header[5:], body]
+
+
+PONG = Error(code=ErrorCode.REFUSED, text="no room: full")
+
+
+@pytest.mark.parametrize(
+    ("engine_type", "problem"),
+    [
+        pytest.param(wrong_greeting(PONG), "the engine says: no room: full", id="refused"),
+        pytest.param(wrong_greeting(with_version(PONG, 9)), "version 9", id="another version"),
+        pytest.param(wrong_greeting([b"x"]), "2 frames, got 1", id="one frame"),
+        pytest.param(wrong_greeting([b"x", b"y"]), "header of 40 bytes", id="no header"),
+        pytest.param(wrong_greeting([b"a"] * 9), "too many frames", id="many frames"),
+        pytest.param(wrong_greeting([bytes(40), bytes(5_000_000)]), "at most", id="too large"),
+        pytest.param(wrong_greeting(Bye(stream=77, reason="late")), "ended the session", id="bye"),
+        pytest.param(wrong_welcome(sample_rate=48_000), "48000 Hz", id="another rate"),
+        pytest.param(wrong_welcome(channels=1), "and 1", id="other channels"),
+        pytest.param(wrong_welcome(stems=("vocals", "rest")), "needs drums", id="other stems"),
+        pytest.param(wrong_welcome(network_latency=99_999), "has declared", id="too late"),
+        pytest.param(wrong_stems(position=5), "out of place", id="wrong position"),
+        pytest.param(wrong_stems(sequence=3), "out of place", id="wrong number"),
+        pytest.param(wrong_stems(stream=1), "another session", id="wrong stream"),
+        pytest.param(wrong_stems(epoch=9), "another session", id="wrong epoch"),
+        pytest.param(
+            wrong_stems(samples=np.zeros((3, 2, 8), np.float32)), "another shape", id="three stems"
+        ),
+        pytest.param(
+            wrong_stems(samples=np.zeros((4, 2, 60_000), np.float32)), "out of place", id="unasked"
+        ),
+    ],
+)
+def test_an_engine_that_is_wrong_is_named_and_the_mixture_plays(
+    make_host: MakeHost, tmp_path: Path, engine_type: type[FakeEngine], problem: str
+) -> None:
+    mix = music()
+    with engine_type(f"ipc://{tmp_path}/a.ipc") as engine, make_host(engine.endpoint) as host:
+        stage(host)
+        latency = host.latency
+        host.give(mix)
+        host.render(mix.shape[-1] + latency, [512])
+        state = await_state(host, "problem", problem)
+        assert int(state["missed"]) > 0
+        out = host.take()
+        # From the first block on that was given up.
+        assert np.array_equal(out[0][:, -4096:], mix[:, -4096:])
+
+
+def test_values_that_are_not_finite_never_reach_the_host(
+    make_host: MakeHost, tmp_path: Path
+) -> None:
+    class Poisoned(FakeEngine):
+        def stems(self, audio: Audio) -> list[Message | Sequence[bytes]]:
+            message, other = super().stems(audio)
+            assert isinstance(message, Stems)
+            message.samples[..., ::7] = np.nan
+            message.samples[..., 3::7] = -np.inf
+            return [message, other]
+
+    with Poisoned(f"ipc://{tmp_path}/a.ipc") as engine, make_host(engine.endpoint) as host:
+        stage(host)
+        host.give(music())
+        host.render(60_000, [512])
+        assert np.isfinite(host.take()).all()
+        assert int(host.state["non_finite"]) > 0
+
+
+class RawServer:
+    """A socket that says some bytes to whoever comes, and ends or waits."""
+
+    def __init__(self, answer: bytes, *, ends: bool) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.endpoint = f"tcp://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._answer = answer
+        self._ends = ends
+        self._kept: list[socket.socket] = []
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                peer, _ = self._socket.accept()
+            except OSError:
+                return
+            peer.sendall(self._answer)
+            if self._ends:
+                peer.close()
+            else:
+                self._kept.append(peer)
+
+    def close(self) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        for peer in self._kept:
+            peer.close()
+        self._thread.join()
+
+
+def greeting(version: int = 3, mechanism: bytes = b"NULL") -> bytes:
+    return (
+        b"\xff" + bytes(8) + b"\x7f" + bytes([version, 0]) + mechanism.ljust(20, b"\0") + bytes(32)
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        pytest.param(b"HTTP/1.1 400 Bad Request\r\n\r\n", "no ZeroMQ socket", id="http"),
+        pytest.param(greeting(version=1), "speaks no ZMTP 3", id="old zmtp"),
+        pytest.param(greeting(mechanism=b"CURVE"), "wants keys", id="keys"),
+        pytest.param(greeting() + b"\x04\x07\x05ERROR\x00", "refuses", id="zmtp error"),
+        pytest.param(greeting() + b"\x00\x01x", "before the introduction", id="early message"),
+        pytest.param(greeting() + b"\xff\x01x", "unknown flags", id="unknown flags"),
+        pytest.param(greeting() + b"\x06" + b"\xff" * 8, "at most 4096", id="endless command"),
+        pytest.param(
+            greeting() + b"\x04\x1b\x05READY\x0bSocket-Type\0\0\0\x05REPXX", "is a REPXX", id="type"
+        ),
+        pytest.param(greeting()[:20], "has gone", id="cut off"),
+        pytest.param(b"", "has gone", id="nothing"),
+    ],
+)
+def test_what_is_no_engine_is_named(make_host: MakeHost, answer: bytes, problem: str) -> None:
+    server = RawServer(answer, ends=True)
+    try:
+        with make_host(server.endpoint) as host:
+            stage(host, REALTIME)
+            await_state(host, "problem", problem)
+    finally:
+        server.close()
+
+
+def test_a_socket_of_another_kind_is_named(make_host: MakeHost, tmp_path: Path) -> None:
+    address = f"ipc://{tmp_path}/a.ipc"
+    with zmq.Context.instance().socket(zmq.PUB) as publisher:
+        publisher.bind(address)
+        with make_host(address) as host:
+            stage(host, REALTIME)
+            await_state(host, "problem", "the socket there is a PUB")
+
+
+def test_who_accepts_and_says_nothing_holds_nobody_up_for_long(make_host: MakeHost) -> None:
+    server = RawServer(b"", ends=False)
+    try:
+        with make_host(server.endpoint) as host:
+            stage(host)
+            host.give(music())
+            host.render(60_000, [512])
+            state = await_state(host, "problem", "does not answer")
+            assert state["failures"] == "1"
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "problem"),
+    [
+        ("tcp://192.0.2.1:5570", "got 192.0.2.1"),
+        ("tcp://127.0.0.1:99999", "a port is 1 to 65535"),
+        ("tcp://example.org:1", "got example.org"),
+        ("tcp://127.0.0.1", "tcp://HOST:PORT"),
+        ("ipc://" + "x" * 200, "1 to 107 bytes"),
+        ("udp://127.0.0.1:1", "expected ipc://PATH"),
+        ("ipc:///nowhere/at/all.ipc", "no engine is there"),
+        ("tcp://[::1]:9", "no engine is there"),
+    ],
+)
+def test_an_endpoint_that_cannot_be_used_is_named(
+    make_host: MakeHost, endpoint: str, problem: str
+) -> None:
+    with make_host(endpoint) as host:
+        stage(host, REALTIME)
+        await_state(host, "problem", problem)
+        assert host.state["endpoint"] == endpoint

@@ -1,0 +1,87 @@
+"""Stems from a network in this process, for `StemPlugin`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from streamsep.config import load_preset
+from streamsep.engine import FixedLatencySeparator, StreamConfig, StreamingSeparator
+from streamsep.models import load_model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from streamsep.engine import ConsistencyName, Separator
+
+    Samples = NDArray[np.float32]
+
+__all__ = ["LocalLine", "local_lines"]
+
+
+class LocalLine:
+    """A `StemLine` around a stream in this process.
+
+    Args:
+        stream: it belongs to this object from now on.
+    """
+
+    def __init__(self, stream: StreamingSeparator) -> None:
+        self.stems = stream.sources
+        self._stream = FixedLatencySeparator(stream)
+
+    @property
+    def latency(self) -> int:
+        """Samples between an input sample and the output that depends on it."""
+        return self._stream.latency
+
+    def process(self, block: Samples) -> Samples:
+        """Take in a block [C, t]; give back stems [S, C, t]."""
+        return self._stream.push(torch.from_numpy(block)).numpy()
+
+    def flush(self) -> Samples:
+        """Give back the last stems [S, C, latency]; be as new."""
+        return self._stream.flush().numpy()
+
+    def reset(self) -> None:
+        """Drop the stream; be as new."""
+        self._stream.reset()
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def local_lines(
+    model: Separator | str | Path, *, preset: str, device: str, consistency: ConsistencyName
+) -> Callable[[int, int], LocalLine]:
+    """What opens a line for a sample rate and a channel count; all lines share the network.
+
+    Args:
+        model: a network, or a name or path for `streamsep.load_separator`.
+        preset: a name from `streamsep presets` or the path of a YAML file.
+        device: where the network computes.
+        consistency: what becomes of the difference between the mixture and the stems' sum.
+
+    Raises:
+        StreamSepError: the network or the preset cannot be used.
+    """
+    network = load_model(model, device=device) if isinstance(model, str | Path) else model
+    tiling = StreamConfig.from_preset(load_preset(preset)).fitted_to(network.stride)
+
+    def open_line(sample_rate: int, channels: int) -> LocalLine:
+        stream = StreamingSeparator(
+            network,
+            tiling,
+            sample_rate=sample_rate,
+            channels=channels,
+            consistency=consistency,
+            device=device,
+        )
+        return LocalLine(stream)
+
+    return open_line

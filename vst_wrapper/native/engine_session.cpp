@@ -1,0 +1,249 @@
+#include "engine_session.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "latency.hpp"
+#include "remote_error.hpp"
+#include "text_fields.hpp"
+
+namespace streamsep {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::array<const char*, kStems> kNames = {"drums", "bass", "other", "vocals"};
+constexpr std::int64_t kOfflinePacket = 1024;
+constexpr std::size_t kMostUnsent = 16 * 1024 * 1024;
+
+constexpr auto kGreeting = 2s;
+// An engine that misses two heartbeats is stalled: to send more would only pile up.
+constexpr auto kSilence = 600ms;
+constexpr auto kLiveDead = 2s;
+constexpr auto kOfflineDead = 5s;
+// An engine that answers but sends no stems: idle, it has lost them; busy, it may be at its first
+// inference, which takes many times as long as any other.
+constexpr auto kIdlePatience = 5s;
+constexpr auto kBusyPatience = 60s;
+
+std::string join(const std::vector<std::string>& names) {
+    std::string text;
+    for (const auto& name : names) text += (text.empty() ? "" : ", ") + name;
+    return text;
+}
+
+}  // namespace
+
+EngineSession::EngineSession(SessionPlan plan, LinkCounters& counters)
+    : plan_(std::move(plan)), counters_(counters), socket_(plan_.endpoint) {
+    opened_ = heard_ = progress_ = pinged_ = Clock::now();
+    const std::int64_t longest = plan_.timeline->longest_block() + kLivePacket - 1;
+    block_ = static_cast<std::uint32_t>(
+        std::min<std::int64_t>(std::max(longest, kOfflinePacket), protocol::kLongestBlock));
+    greet();
+}
+
+void EngineSession::greet() {
+    const LatencyPreset& preset = kPresets[static_cast<std::size_t>(plan_.preset)];
+    protocol::Hello hello;
+    hello.client = plan_.client;
+    hello.mode = plan_.mode;
+    hello.sample_rate = static_cast<std::uint32_t>(plan_.sample_rate);
+    hello.channels = static_cast<std::uint16_t>(plan_.timeline->channels());
+    hello.block = block_;
+    hello.preset = preset.name;
+    if (is_live()) {
+        hello.budget = static_cast<std::uint32_t>(computing_samples(plan_.preset, plan_.sample_rate));
+    }
+    socket_.send(protocol::write(hello));
+}
+
+void EngineSession::turn(bool somebody_waits) {
+    socket_.exchange();
+    std::vector<Bytes> frames;
+    while (socket_.next(frames)) {
+        heard_ = Clock::now();
+        take(protocol::read(frames));
+    }
+    if (!welcome_) {
+        if (Clock::now() - opened_ > kGreeting) throw RemoteError("the engine does not answer");
+        return;
+    }
+    keep_alive();
+    check_silence(somebody_waits);
+    if (!stalled_ || !is_live()) send_audio(somebody_waits);
+    socket_.exchange();
+}
+
+void EngineSession::take(const protocol::FromEngine& message) {
+    if (const auto* error = std::get_if<protocol::Error>(&message)) {
+        throw RemoteError("the engine says: " + one_line(error->text));
+    }
+    if (const auto* bye = std::get_if<protocol::Bye>(&message)) {
+        throw RemoteError("the engine ended the session: " + one_line(bye->reason));
+    }
+    if (const auto* pong = std::get_if<protocol::Pong>(&message)) {
+        busy_ = pong->busy;
+    } else if (const auto* welcome = std::get_if<protocol::Welcome>(&message)) {
+        take_welcome(*welcome);
+    } else {
+        take_stems(std::get<protocol::Stems>(message));
+    }
+}
+
+void EngineSession::take_welcome(const protocol::Welcome& welcome) {
+    if (welcome_) throw RemoteError("the engine broke the protocol: WELCOME came twice");
+    const Timeline& timeline = *plan_.timeline;
+    if (static_cast<int>(welcome.sample_rate) != plan_.sample_rate ||
+        welcome.channels != timeline.channels()) {
+        throw RemoteError("asked for " + std::to_string(plan_.sample_rate) + " Hz and " +
+                          std::to_string(timeline.channels()) + " channels, was welcomed with " +
+                          std::to_string(welcome.sample_rate) + " Hz and " +
+                          std::to_string(welcome.channels));
+    }
+    map_stems(welcome.stems);
+    const std::int64_t needed = std::int64_t{welcome.network_latency} +
+                                welcome.resampling_latency + welcome.budget + kLivePacket - 1 +
+                                timeline.longest_block();
+    if (needed > timeline.latency()) {
+        throw RemoteError("the engine's preset '" + one_line(welcome.preset) + "' needs " +
+                          std::to_string(needed) + " samples, this plugin has declared " +
+                          std::to_string(timeline.latency()) +
+                          "; they are of different versions: build the plugin again");
+    }
+    welcome_ = welcome;
+    ++counters_.connections;
+    start_stream();
+}
+
+void EngineSession::map_stems(const std::vector<std::string>& names) {
+    for (std::size_t s = 0; s < kStems; ++s) {
+        const auto found = std::find(names.begin(), names.end(), kNames[s]);
+        if (names.size() != kStems || found == names.end()) {
+            throw RemoteError("the engine's stems are " + one_line(join(names)) +
+                              "; this plugin needs drums, bass, other and vocals");
+        }
+        order_[s] = static_cast<int>(found - names.begin());
+    }
+}
+
+void EngineSession::take_stems(protocol::Stems stems) {
+    const protocol::Header& header = stems.header;
+    if (!welcome_ || header.stream != welcome_->stream || header.epoch > epoch_) {
+        throw RemoteError("the engine broke the protocol: STEMS of another session");
+    }
+    if (header.epoch < epoch_) return;  // of a stream that is over
+    const auto position = static_cast<std::int64_t>(header.position);
+    if (header.sequence != stems_sequence_ || position != received_ ||
+        position + header.samples > sent_) {
+        throw RemoteError("the engine broke the protocol: STEMS out of place");
+    }
+    if (header.stems != kStems || header.channels != plan_.timeline->channels()) {
+        throw RemoteError("the engine broke the protocol: STEMS of another shape");
+    }
+    if (stems.end) throw RemoteError("the engine broke the protocol: an end without FLUSH");
+    for (float& value : stems.samples) {
+        if (std::isfinite(value)) continue;
+        value = 0.0f;
+        ++counters_.non_finite;
+    }
+    ++stems_sequence_;
+    received_ += header.samples;
+    counters_.substituted += stems.substituted ? 1 : 0;
+    counters_.late += plan_.timeline->add_stems(position, stems.samples.data(),
+                                                static_cast<int>(header.samples), order_);
+    progress_ = Clock::now();
+    delivered_ = true;
+}
+
+void EngineSession::keep_alive() {
+    const auto now = Clock::now();
+    if (now - pinged_ < std::chrono::milliseconds(welcome_->heartbeat_ms)) return;
+    pinged_ = now;
+    protocol::Header ping;
+    ping.kind = protocol::Kind::Ping;
+    ping.stream = welcome_->stream;
+    ping.sequence = ++pings_;
+    socket_.send(protocol::write(ping));
+}
+
+void EngineSession::check_silence(bool somebody_waits) {
+    const auto now = Clock::now();
+    const auto silent = now - heard_;
+    if (silent > (is_live() ? kLiveDead : kOfflineDead)) {
+        throw RemoteError("nothing has been heard from the engine for seconds");
+    }
+    if (somebody_waits && now - progress_ > (busy_ ? kBusyPatience : kIdlePatience)) {
+        throw RemoteError("the engine answers but sends no stems");
+    }
+    const bool stalled = silent > kSilence;
+    // What was not sent meanwhile would come back too late.
+    if (is_live() && stalled_ && !stalled) start_stream();
+    stalled_ = stalled;
+}
+
+// Begin a stream where nothing is missed that could still be played: offline everything that is due
+// can wait; live the budget may be spent on the way as well as on computing.
+void EngineSession::start_stream() {
+    const Timeline& timeline = *plan_.timeline;
+    const std::int64_t reach = is_live() ? welcome_->budget / 2
+                                         : timeline.latency() + timeline.longest_block();
+    // In this order: the audio thread may restart the timeline at any moment, and what was there
+    // before `begin` moved must not be sent as a part of what comes after.
+    const std::int64_t now = timeline.now();
+    begin_ = timeline.begin();
+    const std::int64_t position = std::max(begin_, now - reach);
+    // The first stream of a session begins at 0 by itself.
+    if (position != 0 || sent_ != 0) {
+        protocol::Header reset;
+        reset.kind = protocol::Kind::Reset;
+        reset.stream = welcome_->stream;
+        reset.epoch = ++epoch_;
+        reset.position = static_cast<std::uint64_t>(position);
+        socket_.send(protocol::write(reset));
+    }
+    sent_ = received_ = position;
+    audio_sequence_ = stems_sequence_ = 0;
+}
+
+bool EngineSession::may_send(std::int64_t length) const {
+    return sent_ - received_ + length <= welcome_->window && socket_.unsent() < kMostUnsent;
+}
+
+void EngineSession::send_audio(bool somebody_waits) {
+    const Timeline& timeline = *plan_.timeline;
+    const std::int64_t now = timeline.now();  // before `begin`, as in start_stream
+    // The second: this thread itself was held up for so long that its stems could not be in time.
+    if (timeline.begin() != begin_ || (is_live() && now - sent_ > timeline.latency())) {
+        start_stream();
+    }
+    const std::int64_t least = somebody_waits ? 1 : is_live() ? kLivePacket : kOfflinePacket;
+    while (now - sent_ >= least) {
+        const std::int64_t length = std::min<std::int64_t>(now - sent_, block_);
+        if (!may_send(length)) return;
+        timeline.copy_mixture(sent_, sent_ + length, scratch_);
+        protocol::Header audio;
+        audio.kind = protocol::Kind::Audio;
+        audio.stream = welcome_->stream;
+        audio.epoch = epoch_;
+        audio.sequence = audio_sequence_++;
+        audio.position = static_cast<std::uint64_t>(sent_);
+        audio.samples = static_cast<std::uint32_t>(length);
+        audio.stems = 1;
+        audio.channels = static_cast<std::uint16_t>(timeline.channels());
+        socket_.send(protocol::write_audio(audio, scratch_));
+        sent_ += length;
+        progress_ = Clock::now();
+    }
+}
+
+void EngineSession::end() noexcept {
+    try {
+        if (welcome_) socket_.send(protocol::write(protocol::Bye{welcome_->stream, ""}));
+        socket_.exchange();
+    } catch (const std::exception&) {
+        // It has gone already.
+    }
+}
+
+}  // namespace streamsep
