@@ -49,6 +49,10 @@ amplitudes above 1000, so it shows nowhere else."""
 class Refinement(Protocol):
     """Improves the estimates of a segment by looking at the mixture again; stateless."""
 
+    @property
+    def reach(self) -> int:
+        """Samples on either side of what is wanted whose estimates it looks at."""
+
     def __call__(self, mix: Tensor, estimates: Tensor, wanted: slice) -> Tensor:
         """Refine some samples of a segment.
 
@@ -83,13 +87,18 @@ class WienerRefinement:
         self._hop = window // 4
         self._window = torch.hann_window(window)
 
+    @property
+    def reach(self) -> int:
+        """A window, and what rounding to the grid of its hops can add."""
+        return 5 * self._hop
+
     def __call__(self, mix: Tensor, estimates: Tensor, wanted: slice) -> Tensor:
         """Refine estimates [B, S, C, T] of mix [B, C, T] where wanted."""
         # STFT frames that reach into what is wanted, all of them whole, and on the same grid
         # whatever is wanted: a live stream uses a fraction of each segment.
-        reach = 4 * self._hop
-        start = max(0, wanted.start - reach) // self._hop * self._hop
-        heard = slice(start, wanted.stop + reach)
+        window = 4 * self._hop
+        start = max(0, wanted.start - window) // self._hop * self._hop
+        heard = slice(start, wanted.stop + window)
         filtered = self._filtered(mix[..., heard], estimates[..., heard])
         refined = estimates.clone()
         refined[..., wanted] = filtered[..., wanted.start - start : wanted.stop - start]

@@ -8,9 +8,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = [
+    "IncrementalSeparator",
     "NormalisedSeparator",
+    "SegmentFollower",
     "Separator",
     "SurroundedSeparator",
+    "follow",
     "separate_within",
     "surroundings_of",
 ]
@@ -60,6 +63,42 @@ class SurroundedSeparator(Separator, Protocol):
 
         What it needs beyond the ends of the mix is silence.
         """
+
+
+class SegmentFollower(Protocol):
+    """Separates the segments of one stream, of which each knows the ones before."""
+
+    def __call__(self, segment: Tensor) -> Tensor:
+        """Separate the next segment [B, C, T] into [B, S, C, T], right where it will be used."""
+
+    def reset(self) -> None:
+        """Forget the stream; the next segment is the first of another."""
+
+
+@runtime_checkable
+class IncrementalSeparator(Separator, Protocol):
+    """A separator that can keep what a segment has in common with the one before."""
+
+    def follow(self, *, segment: int, hop: int, wanted: slice) -> SegmentFollower | None:
+        """Follow a stream.
+
+        Args:
+            segment: samples of each segment, a multiple of the stride.
+            hop: samples between the starts of segments, likewise.
+            wanted: the samples of each segment whose estimates will be used.
+
+        Returns:
+            None where this separator has to compute every segment anew.
+        """
+
+
+def follow(
+    separator: Separator, *, segment: int, hop: int, wanted: slice
+) -> SegmentFollower | None:
+    """Follow a stream of segments if the separator can; see `IncrementalSeparator.follow`."""
+    if isinstance(separator, IncrementalSeparator):
+        return separator.follow(segment=segment, hop=hop, wanted=wanted)
+    return None
 
 
 def surroundings_of(separator: Separator) -> int:

@@ -15,13 +15,13 @@ from torch import Tensor
 from streamsep.engine.fifo import SampleFifo
 from streamsep.engine.overlap_add import OverlapAdd
 from streamsep.engine.segmenter import Segmenter
-from streamsep.engine.separator import separate_within, surroundings_of
+from streamsep.engine.separator import follow, separate_within, surroundings_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from streamsep.engine.refinement import Refinement
-    from streamsep.engine.separator import Separator
+    from streamsep.engine.separator import SegmentFollower, Separator
     from streamsep.engine.tiling import Tiling
 
 __all__ = ["LOUDEST", "SegmentStream", "ShiftedStream", "StemStream"]
@@ -60,6 +60,8 @@ class SegmentStream:
         groups: G, signals that run side by side as the network's batch.
         device: where the separator computes; audio stays on the CPU.
         refinement: what improves the estimates of each segment, or None.
+        incremental: whether a segment may keep what it has in common with the one before, where
+            the separator can do that and the stream is a live one.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class SegmentStream:
         groups: int,
         device: torch.device,
         refinement: Refinement | None = None,
+        incremental: bool = False,
     ) -> None:
         self._separator = separator
         self._device = device
@@ -81,7 +84,15 @@ class SegmentStream:
         self._overlap_add = OverlapAdd(tiling, groups, len(separator.sources), separator.channels)
         self._nothing = torch.zeros(groups, len(separator.sources), separator.channels, 0)
         self._latency = surrounded.latency
+        self._follower = self._follow() if incremental and tiling.pad_tail else None
         self.reset()
+
+    def _follow(self) -> SegmentFollower | None:
+        used, reach = self._tiling.weighted, self._refinement.reach if self._refinement else 0
+        wanted = slice(max(0, used.start - reach), min(self._tiling.segment, used.stop + reach))
+        return follow(
+            self._separator, segment=self._tiling.segment, hop=self._tiling.hop, wanted=wanted
+        )
 
     @property
     def latency(self) -> int:
@@ -92,6 +103,8 @@ class SegmentStream:
         """Drop the stream; be as new."""
         self._segmenter.reset()
         self._overlap_add.reset()
+        if self._follower is not None:
+            self._follower.reset()
         self._emitted = 0
         self._before_stream = self._around
 
@@ -123,7 +136,11 @@ class SegmentStream:
         start = self._around - self._before_stream
         self._before_stream = max(0, self._before_stream - self._tiling.hop)
         length = min(self._tiling.segment, mix.shape[-1] - start)
-        estimate = _made_finite(separate_within(self._separator, mix, start, length).float())
+        if self._follower is None:
+            estimate = separate_within(self._separator, mix, start, length)
+        else:
+            estimate = self._follower(mix)
+        estimate = _made_finite(estimate.float())
         if self._refinement is None:
             return estimate
         weighted = self._tiling.weighted

@@ -73,6 +73,9 @@ class StreamingSeparator:
             without delay.
         device: where the separator computes.
         seed: decides the shifts.
+        incremental: let every hop of a live stream keep what the one before has computed, where
+            the separator can: a fraction of the work, and nearly the same estimates. Others, and
+            files, are separated as always.
 
     Raises:
         ConfigError: the options do not fit together or do not fit the separator.
@@ -90,6 +93,7 @@ class StreamingSeparator:
         shifts: int = 0,
         device: str | torch.device = "cpu",
         seed: int = 0,
+        incremental: bool = False,
     ) -> None:
         if shifts < 0:
             raise ConfigError(f"shifts must be at least 0, got {shifts}")
@@ -113,6 +117,7 @@ class StreamingSeparator:
                 groups=self._layout.groups,
                 device=torch.device(device),
                 refinement=refine,
+                incremental=incremental,
             )
 
         draw = random.Random(seed)

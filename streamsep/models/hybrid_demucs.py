@@ -29,6 +29,7 @@ from torch import Tensor, nn
 
 from streamsep.models.hybrid_config import HybridDemucsConfig
 from streamsep.models.hybrid_layers import DecoderLayer, EncoderLayer, LayerShape
+from streamsep.models.incremental import HybridFollower
 from streamsep.models.initialisation import rescale_convolutions
 from streamsep.models.multi_frequency import BandedDecoder, BandedEncoder
 from streamsep.models.network import SeparationNetwork
@@ -76,6 +77,18 @@ class HybridDemucs(SeparationNetwork[HybridDemucsConfig]):
     def stride(self) -> int:
         """Samples by which a segment can move without changing how the network sees it."""
         return int(self.config.n_fft // 4 * self.config.time_stride**self.config.shared_layers)
+
+    def follow(self, *, segment: int, hop: int, wanted: slice) -> HybridFollower | None:
+        """Follow a live stream hop by hop; None for variants that cannot, see `incremental`.
+
+        Args:
+            segment: samples of each segment, a multiple of the stride.
+            hop: samples between the starts of segments, likewise.
+            wanted: the samples of each segment whose estimates will be used.
+        """
+        if not HybridFollower.fits(self.config):
+            return None
+        return HybridFollower(self, segment=segment, hop=hop, wanted=wanted)
 
     def _samples_per_step(self) -> int:
         frames = 1

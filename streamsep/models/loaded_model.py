@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from streamsep.config import BagSummary, ModelCard
     from streamsep.engine import Separator
+    from streamsep.engine.separator import SegmentFollower
 
 __all__ = ["LoadedModel"]
 
@@ -34,7 +35,7 @@ class LoadedModel:
         device: where it computes.
         card: its card, None for a file of one's own.
         warning: one line for the user if this is not the network that was wanted.
-        member_files: the files of a bag's members.
+        member_files: the files of a bag's members, or the program that a file describes.
     """
 
     separator: Separator
@@ -100,3 +101,8 @@ class LoadedModel:
     def separate_within(self, mix: Tensor, start: int, length: int) -> Tensor:
         """Separate a part of mix [B, C, T], aware of the rest, into [B, S, C, length]."""
         return separate_within(self.separator, mix.to(self.device), start, length)
+
+    def follow(self, *, segment: int, hop: int, wanted: slice) -> SegmentFollower | None:
+        """Follow a live stream, if the network can; see `HybridDemucs.follow`."""
+        follow = getattr(self.separator, "follow", None)
+        return follow(segment=segment, hop=hop, wanted=wanted) if follow else None

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
-from streamsep import load_separator
+from streamsep import StreamConfig, StreamingSeparator, load_separator
 from streamsep.models.hybrid_demucs import HybridDemucs, HybridDemucsConfig
 from streamsep.models.incremental import HybridFollower
 from streamsep.synthesis import synthesise_song
@@ -107,6 +109,42 @@ def test_after_a_jump_of_level_it_finds_back() -> None:
     mix = 0.1 * torch.randn(2, SEGMENT + 30 * HOP, generator=torch.Generator().manual_seed(0))
     mix[:, : SEGMENT + 2 * HOP] *= 0.01
     assert starter_agreements(mix)[-1] > 20
+
+
+CONFIG = StreamConfig(context=SEGMENT - 4 * HOP, hop=2 * HOP, look_ahead=2 * HOP, crossfade=1024)
+
+
+@settings(max_examples=5, deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 3 * HOP), min_size=1, max_size=9), length=st.integers(1, 40_000)
+)
+def test_a_stream_does_not_depend_on_how_it_is_cut(sizes: list[int], length: int) -> None:
+    torch.manual_seed(0)
+    network = HybridDemucs(HybridDemucsConfig(hidden=4)).eval().requires_grad_(False)
+    stream = StreamingSeparator(network, CONFIG, incremental=True, refinement="wiener")
+    mix = noise(40)[0, :, :length]
+    whole = torch.cat([stream.push(mix), stream.flush()], dim=-1)
+    assert whole.shape == (4, 2, length)
+    parts, position = [], 0
+    while position < length:
+        size = sizes[len(parts) % len(sizes)]
+        parts.append(stream.push(mix[:, position : position + size]))
+        position += size
+    assert torch.equal(torch.cat([*parts, stream.flush()], dim=-1), whole)
+
+
+@pytest.mark.parametrize("refinement", ["off", "wiener"])
+def test_a_stream_is_separated_as_without_a_memory(network: HybridDemucs, refinement: str) -> None:
+    mix = noise(30)[0]
+    exact, incremental = (
+        StreamingSeparator(network, CONFIG, incremental=keeps, refinement=refinement)  # type: ignore[arg-type]
+        for keeps in (False, True)
+    )
+    expected = torch.cat([exact.push(mix), exact.flush()], dim=-1)
+    got = torch.cat([incremental.push(mix), incremental.flush()], dim=-1)
+    assert incremental.latency == exact.latency
+    assert not torch.equal(got, expected)
+    assert agreement_db(got, expected) > 15
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,7 @@ class HybridFollower:
         Returns:
             [B, S, C, T], right where wanted and zero elsewhere.
         """
+        segment = segment.to(next(self._network.parameters()).device)
         moved = min(self._frames, hops * self._hop_frames) if self._begun else self._frames
         self._begun = True
         spectrum, mean, deviation = self._advance_spectrum(segment, moved)
