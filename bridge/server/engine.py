@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, get_args
 import torch
 
 from bridge.server.capacity import Capacity, Demand, proposed_budget_s, time_to_compute_s
+from bridge.server.following import Following
 from bridge.server.scheduler import Scheduler, Ticket
 from bridge.server.stream_worker import Finished, StreamWorker
 from streamsep.engine import StreamConfig
 from streamsep.engine.consistency import ConsistencyName
+from streamsep.engine.separator import follow
 from streamsep.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -77,6 +79,8 @@ class Engine:
         consistency: what is used when none is asked for.
         refinement: of all sessions.
         budget_s: seconds for computing and transport; None chooses by measurement.
+        incremental: let streams keep from hop to hop what they can; a fraction of the work, and
+            nearly the same estimates.
 
     Raises:
         ConfigError: a preset does not fit the separator or is not among the presets.
@@ -93,6 +97,7 @@ class Engine:
         consistency: ConsistencyName = "off",
         refinement: RefinementName = "off",
         budget_s: float | None = None,
+        incremental: bool = False,
     ) -> None:
         if preset not in presets:
             raise ConfigError(f"unknown preset '{preset}', expected {', '.join(presets)}")
@@ -108,6 +113,12 @@ class Engine:
             name: StreamConfig.from_preset(each).fitted_to(separator.stride)
             for name, each in presets.items()
         }
+        self._following = Following(separator, self.scheduler) if incremental else None
+        self._measured_hops: dict[StreamConfig, float] = {}
+        if self._following is not None:
+            for config in self.presets.values():
+                if (hop_s := self._following.measure_hop_s(config)) is not None:
+                    self._measured_hops[config] = hop_s
         self._measured = self.presets[preset].segment
         self._measured_s = self._measure(self._measured)
         if device.type == "cuda":
@@ -123,13 +134,24 @@ class Engine:
         return self.compute_s(preset) * self.separator.sample_rate / preset.hop
 
     @property
+    def can_follow(self) -> bool:
+        """Whether incremental streams would be less work."""
+        config = self.presets[self.preset]
+        following = follow(self.separator, segment=config.segment, hop=config.hop, wanted=slice(0))
+        return following is not None
+
+    @property
     def sources(self) -> tuple[str, ...]:
         """Names of the stems."""
         return self.separator.sources
 
     def compute_s(self, preset: StreamConfig) -> float:
-        """Seconds that a segment of a preset takes: as measured for the default, in proportion."""
-        return self._measured_s * preset.segment / self._measured
+        """Seconds that a segment of a preset takes.
+
+        As measured where streams are followed; else as the default's, in proportion.
+        """
+        in_proportion = self._measured_s * preset.segment / self._measured
+        return self._measured_hops.get(preset, in_proportion)
 
     def offer(self, hello: Hello) -> Offer:
         """What a session that asks like this would get.
@@ -176,6 +198,7 @@ class Engine:
             consistency=offer.consistency,
             refinement=self.refinement,
             deliver=deliver,
+            following=self._following,
         )
         if offer.demand is not None:
             self.capacity.admit(worker, offer.demand)

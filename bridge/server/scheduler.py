@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
     from streamsep.engine import Separator
 
+    Separate = Callable[[Tensor], Tensor]
+
 __all__ = ["OFFLINE", "Scheduler", "Ticket"]
 
 OFFLINE = math.inf
@@ -74,6 +76,7 @@ class _Job:
 
     mix: Tensor
     deadline_s: float
+    separate: Separate | None
     result: Future[Tensor | None] = field(default_factory=Future)
 
 
@@ -120,18 +123,21 @@ class Scheduler:
             self._tickets.remove(ticket)
             self._changed.notify()
 
-    def submit(self, mix: Tensor, ticket: Ticket, arrived_s: float) -> Future[Tensor | None]:
+    def submit(
+        self, mix: Tensor, ticket: Ticket, arrived_s: float, separate: Separate | None = None
+    ) -> Future[Tensor | None]:
         """Hand in a segment.
 
         Args:
             mix: float32 [B, C, T].
             ticket: of the stream.
             arrived_s: when the last sample of it came in, by the scheduler's clock.
+            separate: what separates it and no other; None for the separator of all.
 
         Returns:
             A future of the stems [B, S, C, T], or of None if they would be late.
         """
-        job = _Job(mix, arrived_s + ticket.budget_s)
+        job = _Job(mix, arrived_s + ticket.budget_s, separate)
         with self._changed:
             if self._stopped:
                 raise EngineError("the engine is stopping")
@@ -178,10 +184,11 @@ class Scheduler:
 
     def _take_with(self, first: _Job) -> list[_Job]:
         """Take a job and others that can share its batch, by their deadlines."""
-        batch: list[_Job] = []
+        batch: list[_Job] = [first]
         for job in sorted(self._jobs, key=lambda job: job.deadline_s):
-            fits = job.mix.shape[1:] == first.mix.shape[1:]
-            if fits and len(batch) < self._largest_batch:
+            alike = job.separate is first.separate is None
+            fits = alike and job.mix.shape[1:] == first.mix.shape[1:]
+            if fits and job is not first and len(batch) < self._largest_batch:
                 batch.append(job)
         for job in batch:
             self._jobs.remove(job)
@@ -214,7 +221,7 @@ class Scheduler:
         try:
             with torch.inference_mode():
                 mix = torch.cat([job.mix for job in jobs]).to(self.device)
-                stems = self._separator(mix).float().cpu()
+                stems = (jobs[0].separate or self._separator)(mix).float().cpu()
         except Exception as error:  # noqa: BLE001 - whoever waits gets it, and the others go on
             for job in jobs:
                 job.result.set_exception(error)

@@ -10,6 +10,7 @@ import logging
 import threading
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from bridge.server.following import Following
     from bridge.server.scheduler import Scheduler, Ticket
     from streamsep.engine import Separator, StreamConfig
     from streamsep.engine.consistency import ConsistencyName
     from streamsep.engine.refinement import RefinementName
+    from streamsep.engine.separator import SegmentFollower
 
 __all__ = ["Finished", "StreamWorker"]
 
@@ -57,32 +60,79 @@ class Finished:
 class _Counter:
     """Where a stream hands in its segments: a `Separator` that lets the scheduler separate."""
 
-    def __init__(self, separator: Separator, scheduler: Scheduler, ticket: Ticket) -> None:
+    def __init__(
+        self,
+        separator: Separator,
+        scheduler: Scheduler,
+        ticket: Ticket,
+        following: Following | None,
+    ) -> None:
         self.sample_rate = separator.sample_rate
         self.channels = separator.channels
         self.sources = separator.sources
         self.stride = separator.stride
         self._scheduler = scheduler
         self._ticket = ticket
+        self._following = following
         self.arrived_s = 0.0
         self.late = 0
         self.bypass = False
 
     def __call__(self, mix: Tensor) -> Tensor:
+        stems = self.separated(mix)
+        return self.mixture_as_stems(mix) if stems is None else stems
+
+    def follow(self, *, segment: int, hop: int, wanted: slice) -> _CountedFollower | None:
+        """Follow the stream, if that is wanted and the network can."""
+        if self._following is None:
+            return None
+        follower = self._following(segment=segment, hop=hop, wanted=wanted)
+        return None if follower is None else _CountedFollower(self, follower)
+
+    def separated(
+        self, mix: Tensor, separate: Callable[[Tensor], Tensor] | None = None
+    ) -> Tensor | None:
+        """The stems of a segment, or None if the mixture has to do."""
         if self.bypass:
-            return self._mixture_as_stems(mix)
-        stems = self._scheduler.submit(mix, self._ticket, self.arrived_s).result()
+            return None
+        stems = self._scheduler.submit(mix, self._ticket, self.arrived_s, separate).result()
         if stems is None:
             self.late += 1
-            return self._mixture_as_stems(mix)
         return stems
 
-    def _mixture_as_stems(self, mix: Tensor) -> Tensor:
+    def mixture_as_stems(self, mix: Tensor) -> Tensor:
         """The mixture in `other`; overlap-add fades from and to it as between any two segments."""
         stems = torch.zeros(mix.shape[0], len(self.sources), *mix.shape[1:])
         keeper = self.sources.index("other") if "other" in self.sources else -1
         stems[:, keeper] = mix
         return stems
+
+
+class _CountedFollower:
+    """A follower that knows which segments it has not been given."""
+
+    def __init__(self, counter: _Counter, follower: SegmentFollower) -> None:
+        self._counter = counter
+        self._follower = follower
+        self._missed = 0
+
+    def __call__(self, segment: Tensor, hops: int = 1) -> Tensor:
+        self._missed += hops
+        separate = partial(self._follower, hops=self._missed)
+        stems = self._counter.separated(segment, separate)
+        if stems is None:
+            return self._counter.mixture_as_stems(segment)
+        self._missed = 0
+        return stems
+
+    def reset(self) -> None:
+        """Forget the stream."""
+        self._follower.reset()
+        self._missed = 0
+
+    def begin_as(self, other: _CountedFollower) -> None:
+        """As in `SegmentFollower`."""
+        self._follower.begin_as(other._follower)
 
 
 _Task = tuple[int, "NDArray[np.float32] | None", float]
@@ -102,6 +152,7 @@ class StreamWorker:
         consistency: of the session.
         refinement: of the session.
         deliver: called in the worker's thread with what is finished.
+        following: follows the stream hop by hop; None to compute every segment anew.
     """
 
     def __init__(
@@ -116,8 +167,9 @@ class StreamWorker:
         consistency: ConsistencyName,
         refinement: RefinementName = "off",
         deliver: Callable[[Finished], None],
+        following: Following | None = None,
     ) -> None:
-        self._counter = _Counter(separator, scheduler, ticket)
+        self._counter = _Counter(separator, scheduler, ticket, following)
         self._config = config
         self._sample_rate = sample_rate
         self._channels = channels
@@ -251,4 +303,5 @@ class StreamWorker:
             channels=self._channels,
             consistency=self._consistency,
             refinement=self._refinement,
+            incremental=True,  # where there is something that follows
         )

@@ -44,6 +44,14 @@ def serve(
         Consistency, typer.Option("--consistency", help="Of sessions that name none.")
     ] = Consistency.OFF,
     refine: RefinementChoice = Refinement.OFF,
+    incremental: Annotated[
+        bool,
+        typer.Option(
+            "--incremental/--exact",
+            help="Keep from hop to hop what Hybrid Demucs has computed: a fraction of the work, "
+            "nearly the same stems. Or compute every window anew.",
+        ),
+    ] = False,
     bind: Annotated[
         str | None,
         typer.Option(
@@ -124,6 +132,7 @@ def serve(
         refine,
         budget_ms,
         cache_dir,
+        incremental=incremental,
         download=download,
     )
     server = EngineServer(engine, endpoints, keys=guard, most_sessions=sessions)
@@ -144,6 +153,7 @@ def _warm_engine(
     budget_ms: float | None,
     cache_dir: Path | None,
     *,
+    incremental: bool,
     download: bool,
 ) -> Engine:
     """Load the network and compute a few segments with it.
@@ -172,6 +182,7 @@ def _warm_engine(
         consistency=consistency.value,
         refinement=refine.value,
         budget_s=None if budget_ms is None else budget_ms / 1000,
+        incremental=incremental,
     )
     load = engine.load_of(engine.presets[chosen.name])
     if load > engine.MOST_LOAD:
@@ -182,6 +193,8 @@ def _warm_engine(
             if engine.load_of(each) <= engine.MOST_LOAD
         ]
         advice = f"take --preset {' or '.join(able)}" if able else "take a smaller network"
+        if engine.can_follow and not incremental:
+            advice = f"take --incremental, or {advice.removeprefix('take ')}"
         raise ConfigError(
             f"'{network.name}' at preset '{chosen.name}' takes {load:.0%} of this device's time, "
             f"at most {engine.MOST_LOAD:.0%} hold; {advice}"

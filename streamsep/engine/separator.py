@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -68,11 +68,21 @@ class SurroundedSeparator(Separator, Protocol):
 class SegmentFollower(Protocol):
     """Separates the segments of one stream, of which each knows the ones before."""
 
-    def __call__(self, segment: Tensor) -> Tensor:
-        """Separate the next segment [B, C, T] into [B, S, C, T], right where it will be used."""
+    def __call__(self, segment: Tensor, hops: int = 1) -> Tensor:
+        """Separate the next segment, which lies some hops after the last that was given.
+
+        [B, C, T] into [B, S, C, T], right where it will be used.
+        """
 
     def reset(self) -> None:
         """Forget the stream; the next segment is the first of another."""
+
+    def begin_as(self, other: Self) -> None:
+        """Let this and all later streams begin where another follower stands, of a batch of one.
+
+        What the first segment has in common with the last one of the other, silence for example,
+        need not be computed then.
+        """
 
 
 @runtime_checkable

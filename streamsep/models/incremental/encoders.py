@@ -73,6 +73,12 @@ class MovingLayer:
         self._lead = self._cut + reach
         self.output = Window(length)
 
+    def begin_as(self, other: MovingLayer, batch: int) -> None:
+        """Hold what the same layer of another stream holds, for every signal of a batch."""
+        self.output.begin_as(other.output, batch)
+        if self._branches is not None and other._branches is not None:
+            self._branches.begin_as(other._branches, batch)
+
     def advance(
         self, window: Tensor, moved: int, swept: slice, inject: Tensor | None = None
     ) -> None:
@@ -123,6 +129,12 @@ class _MovingBranches:
             (WindowStatistics(length), WindowStatistics(length)) for _ in self._branches
         ]
         self.reach = sum(squeeze.dilation[0] for squeeze, *_ in self._branches)
+
+    def begin_as(self, other: _MovingBranches, batch: int) -> None:
+        """Hold what the same branches of another stream hold."""
+        for own, others in zip(self._statistics, other._statistics, strict=True):
+            for statistics, of_other in zip(own, others, strict=True):
+                statistics.begin_as(of_other, batch)
 
     def move(self, steps: int) -> None:
         """Let the oldest steps go."""

@@ -62,6 +62,7 @@ class HybridFollower:
         self._frame = network.config.n_fft // 4
         self._frames = segment // self._frame
         self._hop_frames = hop // self._frame
+        self._origin: HybridFollower | None = None
         self.reset()
 
     @staticmethod
@@ -114,6 +115,14 @@ class HybridFollower:
             stale = freq.stale
             self._outer.append((freq, time))
 
+    def begin_as(self, other: HybridFollower) -> None:
+        """Let this and all later streams begin where another follower stands.
+
+        Args:
+            other: of the same network and segment, of a batch of one; it must not move on.
+        """
+        self._origin = other
+
     def __call__(self, segment: Tensor, hops: int = 1) -> Tensor:
         """Separate the next segment.
 
@@ -125,6 +134,8 @@ class HybridFollower:
             [B, S, C, T], right where wanted and zero elsewhere.
         """
         segment = segment.to(next(self._network.parameters()).device)
+        if not self._begun and self._origin is not None:
+            self._take_over(self._origin, len(segment))
         moved = min(self._frames, hops * self._hop_frames) if self._begun else self._frames
         self._begun = True
         spectrum, mean, deviation = self._advance_spectrum(segment, moved)
@@ -141,6 +152,14 @@ class HybridFollower:
         whole = stems.new_zeros(*stems.shape[:-1], segment.shape[-1])
         whole[..., self._wanted] = stems
         return whole
+
+    def _take_over(self, other: HybridFollower, batch: int) -> None:
+        self._spectrum.begin_as(other._spectrum, batch)
+        self._statistics.begin_as(other._statistics, batch)
+        for own, others in zip(self._outer, other._outer, strict=True):
+            for layer, of_other in zip(own, others, strict=True):
+                layer.begin_as(of_other, batch)
+        self._begun = True
 
     def _advance_spectrum(self, segment: Tensor, moved: int) -> tuple[Tensor, Tensor, Tensor]:
         """Move the spectrogram; return its window, and its mean and deviation, [B, 1, 1, 1]."""

@@ -28,6 +28,11 @@ class Window:
         """The window [..., N]; a view that the next write changes."""
         return self._buffer[..., self._start : self._start + self.length]
 
+    def begin_as(self, other: Window, batch: int) -> None:
+        """Hold what another window holds, as often as there are signals in a batch."""
+        steps = other.steps
+        self.write(0, steps.repeat(batch, *(1 for _ in steps.shape[1:])))
+
     def move(self, steps: int) -> None:
         """Let the oldest steps go; the youngest hold anything until they are written."""
         self._start += steps
@@ -62,6 +67,12 @@ class WindowStatistics:
         self._means = Window(length)
         self._squares = Window(length)
         self._width = 1
+
+    def begin_as(self, other: WindowStatistics, batch: int) -> None:
+        """As in `Window`."""
+        self._means.begin_as(other._means, batch)
+        self._squares.begin_as(other._squares, batch)
+        self._width = other._width
 
     def move(self, steps: int) -> None:
         """As in `Window`."""
