@@ -5,9 +5,9 @@
 
 Speed: the bundled board "remaster" on four stems of noise that lie in memory, against the loop that
 one would write with pedalboard alone: every chain over its whole stem in one call, the same plugins
-with the same parameters, the sums with numpy, both on one thread. The loop is given all that makes it fast: no files,
-no blocks, no automation. Both results must agree to 1e-5 once the tail is left out, or the
-benchmark fails.
+with the same parameters, the sums with numpy, both on one thread. The loop is given all that makes
+it fast: no files, no blocks, no automation. Both results must agree to 1e-5 once the tail is left
+out, or the benchmark fails.
 
 Memory: hours of audio against two minutes of it through `streamsep board`'s own path (read,
 separate, render, write), in processes of their own, with a separator that gives every stem a

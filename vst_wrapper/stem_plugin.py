@@ -16,13 +16,13 @@ zeros at the end push out the rest.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 
-from bridge.mixing import Control, MixControls, Mixer, Parameter, Route
+from bridge.mixing import Mixer, Route
 from streamsep.errors import ConfigError, InputError
-from vst_wrapper.nearest import nearest
+from vst_wrapper.stem_parameters import StemParameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,10 +33,11 @@ if TYPE_CHECKING:
 
     from bridge.keys import ClientKeys
     from streamsep.engine import ConsistencyName, Separator
+    from vst_wrapper.stem_line import StemLine
 
     Samples = NDArray[np.float32]
 
-__all__ = ["StemLine", "StemPlugin"]
+__all__ = ["StemPlugin"]
 
 MOST_CHANNELS = 64
 """More rows than this are taken for samples: pedalboard guesses too, and would turn them round."""
@@ -44,31 +45,7 @@ MOST_CHANNELS = 64
 LONGEST_BLOCK = 1 << 16
 
 
-class StemLine(Protocol):
-    """A stream of stems that answers every block with as many samples, late by its latency."""
-
-    @property
-    def latency(self) -> int:
-        """Samples between an input sample and the output that depends on it."""
-
-    @property
-    def stems(self) -> tuple[str, ...]:
-        """Names of the stems, in the order of the output."""
-
-    def process(self, block: Samples) -> Samples:
-        """Take in a block [C, t]; give back stems [S, C, t]."""
-
-    def flush(self) -> Samples:
-        """Give back the last stems [S, C, latency]; be as new."""
-
-    def reset(self) -> None:
-        """Drop the stream; be as new."""
-
-    def close(self) -> None:
-        """End it."""
-
-
-class StemPlugin:
+class StemPlugin(StemParameters):
     """A song in, its stems mixed anew out.
 
     Parameters are attributes; all can be turned at any time and move smoothly, within 20 ms for a
@@ -108,7 +85,7 @@ class StemPlugin:
         self._open_line = open_line
         self._returns = returns
         self._line = open_line(sample_rate, channels)
-        self._controls = MixControls(self._line.stems)
+        super().__init__(self._line.stems)
         self._begin(sample_rate, channels)
 
     @classmethod
@@ -183,19 +160,9 @@ class StemPlugin:
         return cls(open_line, sample_rate=sample_rate, channels=channels, returns=returns)
 
     @property
-    def stems(self) -> tuple[str, ...]:
-        """Names of the stems, in their order."""
-        return self._controls.stems
-
-    @property
     def latency_samples(self) -> int:
         """Samples between an input sample and the output that depends on it, at the last rate."""
         return self._line.latency
-
-    @property
-    def parameters(self) -> dict[str, float | bool]:
-        """The present value of every parameter by name."""
-        return {name: getattr(self, name) for name in self._parameter_names()}
 
     def process(
         self,
@@ -265,44 +232,6 @@ class StemPlugin:
     def __repr__(self) -> str:
         values = " ".join(f"{name}={value}" for name, value in self.parameters.items())
         return f"<StemPlugin {values}>"
-
-    def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *self._parameter_names()]
-
-    def __getattr__(self, name: str) -> float | bool:
-        control = self._control(name)
-        if control is None:
-            raise AttributeError(f"StemPlugin has no parameter '{name}', {self._hint(name)}")
-        value = self._controls.get(control)
-        return bool(value) if control.parameter.is_switch else value
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if name.startswith("_"):
-            object.__setattr__(self, name, value)
-            return
-        control = self._control(name)
-        if control is None:
-            raise ConfigError(f"StemPlugin has no parameter '{name}', {self._hint(name)}")
-        if not isinstance(value, int | float):
-            raise ConfigError(f"{name}: got {value!r}, expected a number")
-        self._controls.set(control, value)
-
-    def _control(self, name: str) -> Control | None:
-        """What an attribute turns; None if it is no parameter."""
-        if name.startswith("_"):  # also keeps half-made objects from asking themselves for ever
-            return None
-        if name in _GLOBAL:
-            return Control(_GLOBAL[name])
-        stem, _, ending = name.rpartition("_")
-        if stem in self.stems and ending in _PER_STEM:
-            return Control(_PER_STEM[ending], stem)
-        return None
-
-    def _parameter_names(self) -> list[str]:
-        return [*(f"{stem}_{ending}" for stem in self.stems for ending in _PER_STEM), *_GLOBAL]
-
-    def _hint(self, name: str) -> str:
-        return nearest(name, self._parameter_names())
 
     def _change_format(self, sample_rate: int, channels: int, *, reset: bool) -> None:
         if not reset and self._taken:
@@ -377,10 +306,6 @@ class StemPlugin:
         if self._returns == "mix":
             return output
         return output.reshape(len(self.stems), self._channels, output.shape[-1])
-
-
-_PER_STEM = {"db": Parameter.GAIN, "mute": Parameter.MUTE, "solo": Parameter.SOLO}
-_GLOBAL = {"dry_wet": Parameter.WET, "bypass": Parameter.BYPASS}
 
 
 def _planar(samples: NDArray[np.floating]) -> Samples:

@@ -79,8 +79,9 @@ class EngineKeeper:
             return
         if self.command is None:
             raise EngineError(f"no engine answers at {self._endpoints.control}; is it running?")
-        when_starting()
-        self._start()
+        if self._child is None:
+            when_starting()
+            self._start()
         deadline_s = time.monotonic() + _LOADING_S
         while keep_waiting():
             assert self._child is not None

@@ -89,8 +89,9 @@ ModelName = Annotated[
         "-n",
         "--model",
         "--name",
-        help="The network: a name from 'streamsep models', a file of weights, or auto: the "
-        "best official one on this machine, else downloaded, else the built-in starter.",
+        help="The network: a name from 'streamsep models', a file of weights, the YAML file of a "
+        "bag, or auto: the best official one on this machine, else downloaded, else the built-in "
+        "starter.",
     ),
 ]
 

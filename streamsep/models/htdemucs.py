@@ -15,6 +15,7 @@ import inspect
 import logging
 from dataclasses import dataclass, field
 from fractions import Fraction
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from streamsep.errors import MissingToolError
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-__all__ = ["HTDemucs", "HTDemucsConfig", "htdemucs_options"]
+__all__ = ["HTDemucs", "HTDemucsConfig", "check_demucs_installed", "htdemucs_options"]
 
 logger = logging.getLogger(__name__)
 
@@ -123,13 +124,26 @@ def htdemucs_options(args: Sequence[object], kwargs: Mapping[str, object]) -> di
     return options
 
 
+def check_demucs_installed() -> None:
+    """Find out whether there will be a network for the weights, before they are downloaded.
+
+    Raises:
+        MissingToolError: the demucs package is not installed.
+    """
+    if find_spec("demucs") is None:
+        raise MissingToolError(
+            "HTDemucs needs the package demucs, which is not installed; install streamsep[demucs]"
+        )
+
+
 def _demucs_class() -> Any:
+    check_demucs_installed()
     try:
         from demucs.htdemucs import HTDemucs as Theirs
     except ImportError as error:
         raise MissingToolError(
             f"HTDemucs needs the package demucs, which cannot be imported ({error}); install "
-            "streamsep[demucs]"
+            "streamsep[demucs] again"
         ) from error
     return Theirs
 

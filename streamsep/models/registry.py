@@ -191,6 +191,10 @@ class _Loader:
 
     def _obtain(self, card: ModelCard) -> Path:
         """The path of a network's file, after downloading it if need be."""
+        if card.architecture == "htdemucs":
+            from streamsep.models.htdemucs import check_demucs_installed
+
+            check_demucs_installed()
         path = self._places.find(card)
         if path is not None:
             return path

@@ -106,10 +106,16 @@ class WaveUNet(SeparationNetwork[WaveUNetConfig]):
         return int(2**self.config.levels)
 
     @property
-    def surroundings(self) -> int:
-        """Samples that a prediction needs of the mixture on either side."""
+    def margin(self) -> int:
+        """Samples on either side of a mixture for which there is no prediction."""
         wanted, given = self.valid_lengths(1)
         return (given - wanted) // 2
+
+    @property
+    def surroundings(self) -> int:
+        """Samples on either side of a segment that can change its estimate."""
+        # Within a stride some estimates look less far back and as much farther ahead.
+        return self.margin + self.stride
 
     def _samples_per_step(self) -> int:
         steps = 1 + self.config.down_kernel - 1
@@ -160,7 +166,7 @@ class WaveUNet(SeparationNetwork[WaveUNetConfig]):
         """
         _, given = self.valid_lengths(length)
         # As much on the left for every length: every length lies on the same grid.
-        surrounded = part_of(mix, start - self.surroundings, given)
+        surrounded = part_of(mix, start - self.margin, given)
         return self.separate_valid(surrounded)[..., :length]
 
     def separate_valid(self, mix: Tensor) -> Tensor:

@@ -187,7 +187,7 @@ def test_mistakes_are_one_line() -> None:
         plugin.vocal_db = 1.0
     with pytest.raises(AttributeError, match="did you mean 'drums_mute'"):
         plugin.drum_mute  # noqa: B018, looking at it is the test
-    with pytest.raises(ConfigError, match="got 99, expected -inf to 12"):
+    with pytest.raises(ConfigError, match="vocals_db: got 99, expected -inf to 12"):
         plugin.vocals_db = 99
     with pytest.raises(ConfigError, match="vocals_db: got 'loud', expected a number"):
         plugin.vocals_db = "loud"
@@ -197,6 +197,12 @@ def test_mistakes_are_one_line() -> None:
         plugin.process(noise(), RATE, buffer_size=0)
     with pytest.raises(ConfigError, match="returns: got 'drums', expected 'mix' or 'stems'"):
         quarters(returns="drums")
+
+
+def test_a_half_made_plugin_has_no_attributes() -> None:
+    half_made = StemPlugin.__new__(StemPlugin)
+    with pytest.raises(AttributeError, match="no attribute '_controls'"):
+        half_made.vocals_db  # noqa: B018, looking at it is the test
 
 
 def test_a_stream_keeps_its_format() -> None:

@@ -58,6 +58,8 @@ def test_a_file_of_others_is_described_as_far_as_it_says(tmp_path: Path) -> None
     result = run(info, tmp_path / "old.th")
     assert "demucs_v2" in result.output
     assert "hidden 4" in result.output
+    narrow = run(info, tmp_path / "old.th", COLUMNS="60").output
+    assert found["sha256"] in "".join(narrow.split())
 
 
 def test_a_network_that_is_not_here_is_described_by_its_card(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import replace
 from functools import partial
@@ -32,6 +33,16 @@ def data(tmp_path: Path) -> Path:
     for seed in range(2):
         write_song(tmp_path / "data" / f"song-{seed}", seed=seed)
     return tmp_path / "data"
+
+
+def test_the_checksum_of_a_bag_is_that_of_all_its_files(tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("bag.yaml", "one", "two")]
+    for file in files:
+        file.write_text(file.name)
+    before = sha256_of(*files)
+    assert sha256_of(files[0]) == hashlib.sha256(b"bag.yaml").hexdigest() != before
+    files[2].write_text("retrained")
+    assert sha256_of(*files) != before
 
 
 def tasks_of(data: Path, *methods: Method, bss: bool = False) -> list[Task]:

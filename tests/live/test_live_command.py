@@ -192,8 +192,8 @@ def test_a_fader_of_a_midi_controller_turns_a_stem_down(user: Path) -> None:
         command.await_status(lambda status: any("connected" in line for line in status["news"]))
         assert controller.stdin is not None
         # The fader of the vocals, from the top to the bottom: it picks its gain up on the way.
-        controller.stdin.write(json.dumps([[0xB0, 23, value] for value in range(127, -1, -1)]))
-        controller.stdin.write("\n")
+        halves = [([0xB0, 23, value], [0xB0, 55, 0]) for value in range(127, -1, -1)]
+        controller.stdin.write(json.dumps([half for pair in halves for half in pair]) + "\n")
         controller.stdin.flush()
         # JSON knows no infinity: null is silence.
         status = command.await_status(

@@ -93,12 +93,23 @@ def test_the_latency_of_an_interface_is_what_its_ports_declare(
 def port_latencies() -> dict[str, int]:
     """What the ports of `system` declare, asked by a client in a process of its own."""
     program = """
-import jack, json
-client = jack.Client("asking", no_start_server=True)
-capture = client.get_port_by_name("system:capture_1").get_latency_range(jack.CAPTURE)
-playback = client.get_port_by_name("system:playback_1").get_latency_range(jack.PLAYBACK)
-print(json.dumps({"device_input": capture[1], "device_output": playback[1]}))
-client.close()
+import ctypes, ctypes.util, json
+
+class Range(ctypes.Structure):
+    _fields_ = [("least", ctypes.c_uint32), ("most", ctypes.c_uint32)]
+
+jack = ctypes.CDLL(ctypes.util.find_library("jack"))
+jack.jack_client_open.restype = jack.jack_port_by_name.restype = ctypes.c_void_p
+client = ctypes.c_void_p(jack.jack_client_open(b"asking", 1, None))  # 1: start no server
+
+def latency(name, direction):
+    port, found = ctypes.c_void_p(jack.jack_port_by_name(client, name)), Range()
+    jack.jack_port_get_latency_range(port, direction, ctypes.byref(found))
+    return found.most
+
+before, after = latency(b"system:capture_1", 0), latency(b"system:playback_1", 1)
+print(json.dumps({"device_input": before, "device_output": after}))
+jack.jack_client_close(client)
 """
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
+import zipfile
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,8 @@ import torch
 from streamsep.models.hybrid_demucs import HybridDemucs, HybridDemucsConfig
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pytest
 
 __all__ = [
@@ -24,6 +27,7 @@ __all__ = [
     "same_output",
     "small",
     "sound",
+    "zip_of",
 ]
 
 STEMS = ["drums", "bass", "other", "vocals"]
@@ -80,3 +84,11 @@ def old_class(monkeypatch: pytest.MonkeyPatch, name: str) -> type:
     setattr(stand_in, short, klass)
     monkeypatch.setitem(sys.modules, module, stand_in)
     return klass
+
+
+def zip_of(path: Path, program: bytes, **records: bytes) -> None:
+    """Write a file of torch.save with a pickle of one's own, and numbers by their names."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("evil/data.pkl", program)
+        for name, content in records.items():
+            archive.writestr(f"evil/data/{name}", content)

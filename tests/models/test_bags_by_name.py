@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
+import soundfile
 import torch
 import yaml
+from cli.commands import typed
+from streams import noise
 from tiny_networks import tiny_network
 
 from streamsep.config import BagCard, load_bag_cards, load_model_cards
@@ -277,6 +281,25 @@ def test_bags_that_hold_each_other_are_refused(own, places):
     with pytest.raises(ConfigError, match=r"\(c.yaml → a.yaml → b.yaml → c.yaml\)") as caught:
         load_model(path, **places)
     assert "\n" not in str(caught.value)
+
+
+def test_the_command_line_takes_a_bag_and_fits_the_preset_to_its_stride(
+    own, tmp_path, monkeypatch, capsys
+):
+    path = own(members=["one.safetensors", "two.safetensors"])
+    monkeypatch.chdir(tmp_path)
+    soundfile.write("song.wav", noise(2, 3_000).T.numpy(), 44_100)
+    ended = typed(
+        capsys, "separate", "-n", path, "song.wav", "--latency-preset", "shortest", "--json"
+    )
+    assert (ended.code, ended.err) == (0, "")
+    outcome = json.loads(ended.out)
+    assert (outcome["model"], outcome["frames"]) == ("mine", 3_000)
+    assert outcome["latency"] == 2_080  # 2048, rounded up to the bag's stride of 160
+    wrong = own(members=["three.safetensors"])
+    ended = typed(capsys, "separate", "-n", wrong, "song.wav")
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert f"{wrong}: unknown model 'three.safetensors'" in ended.err
 
 
 def test_a_card_without_weights_counts_all_the_same():

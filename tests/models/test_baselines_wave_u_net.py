@@ -74,7 +74,7 @@ def test_learned_upsampling_starts_half_way_between_and_moves():
 def test_lengths_of_the_default_network_are_those_of_the_paper():
     network = WaveUNet()
     assert network.valid_lengths(16_384) == (16_389, 147_443)
-    assert network.surroundings == (147_443 - 16_389) // 2
+    assert network.margin == (147_443 - 16_389) // 2
     assert network.stride == 4_096
     assert network.sample_rate == 22_050
     assert sum(parameter.numel() for parameter in network.parameters()) == 10_263_498
@@ -91,7 +91,7 @@ def test_valid_lengths_are_what_goes_in_and_comes_out(length, levels, down, up):
     network = WaveUNet(WaveUNetConfig(levels=levels, filters=1, down_kernel=down, up_kernel=up))
     out, given_length = network.valid_lengths(length)
     assert length <= out < length + network.stride
-    assert given_length - out == 2 * network.surroundings
+    assert given_length - out == 2 * network.margin
     with torch.inference_mode():
         stems = network.separate_valid(noise(2, given_length)[None])
     assert stems.shape[-1] == out
@@ -103,7 +103,7 @@ def test_an_estimate_depends_on_its_surroundings_and_no_more():
     mix = noise(2, length)[None].requires_grad_()
     network(mix)[:, 0, :, place].sum().backward()
     touched = mix.grad[0].abs().sum(0).nonzero().flatten()
-    reach = network.surroundings + network.stride
+    reach = network.surroundings
     assert place - reach <= int(touched[0]) < place < int(touched[-1]) <= place + reach
 
 
@@ -114,13 +114,13 @@ def test_a_mixture_with_surroundings_of_its_own_needs_no_zeros():
     with torch.inference_mode():
         stems = network.separate_valid(mix)
         # Zeros in front of the whole do not move the grid of the decimations.
-        whole = network(mix)[..., network.surroundings :][..., :out]
-    assert network.surroundings % network.stride, "else the grids would agree"
+        whole = network(mix)[..., network.margin :][..., :out]
+    assert network.margin % network.stride, "else the grids would agree"
     assert distance(whole, stems) > TOLERANCE
-    aside = -network.surroundings % network.stride
+    aside = -network.margin % network.stride
     with torch.inference_mode():
         shifted = network(torch.cat([noise(2, aside, seed=1)[None], mix], dim=-1))
-    start = aside + network.surroundings
+    start = aside + network.margin
     assert distance(shifted[..., start : start + out], stems) <= TOLERANCE
 
 

@@ -50,8 +50,17 @@ def demucs_class(module, name):
     return getattr(__import__(module, fromlist=[name]), name)
 
 
-@pytest.mark.parametrize("variant", CLASSES)
-@pytest.mark.parametrize("layout", ["zip", "legacy", "positional", "gzip", "safetensors"])
+LAYOUTS = ["legacy", "positional", "gzip", "safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("variant", "layout"),
+    [
+        *((variant, "zip") for variant in CLASSES),
+        *(("hybrid mono", layout) for layout in LAYOUTS),
+        *(("time, MDX", layout) for layout in LAYOUTS),
+    ],
+)
 def test_packages_load_and_sound_the_same(tmp_path, variant, layout):
     module, name, options = CLASSES[variant]
     klass = demucs_class(module, name)

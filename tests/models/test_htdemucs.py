@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import builtins
 import json
+import sys
 from fractions import Fraction
 
 import pytest
@@ -12,8 +12,8 @@ from safetensors.torch import save_file
 from streams import noise
 from tiny_networks import shaken
 
-from streamsep.config import load_model_cards
-from streamsep.errors import CheckpointError, ConfigError, MissingToolError
+from streamsep.config import load_bag_cards, load_model_cards
+from streamsep.errors import CheckpointError, ConfigError, DownloadError, MissingToolError
 from streamsep.models import load_model
 from streamsep.models.architectures import build_network
 from streamsep.models.htdemucs import HTDemucsConfig
@@ -114,17 +114,43 @@ def test_the_published_networks_are_in_the_registry(name):
 
 def test_without_the_demucs_package_the_message_says_what_to_install(tmp_path, monkeypatch):
     path = packed(theirs(), tmp_path / "ht.th")
-    real = builtins.__import__
+    for module in ("demucs", "demucs.htdemucs"):
+        monkeypatch.setitem(sys.modules, module, None)
+    # The second one before anything is downloaded for it.
+    for name, where in ((path, r"ht.th: "), ("htdemucs", "")):
+        with pytest.raises(
+            MissingToolError, match=rf"{where}.* install streamsep\[demucs\]"
+        ) as caught:
+            load_model(name, cache_dir=tmp_path / "cache", hub_dir=tmp_path / "hub")
+        assert "\n" not in str(caught.value)
 
-    def without_demucs(name, *rest):
-        if name.startswith("demucs"):
-            raise ImportError("No module named 'demucs'")
-        return real(name, *rest)
 
-    monkeypatch.setattr(builtins, "__import__", without_demucs)
-    with pytest.raises(MissingToolError, match=r"ht.th: .* install streamsep\[demucs\]") as caught:
-        load_model(path)
-    assert "\n" not in str(caught.value)
+def test_offline_the_message_says_which_file_to_put_where(tmp_path):
+    for name, file in (("htdemucs", "955717e8-8726e21a.th"), ("htdemucs_ft", "f7e0c4bc")):
+        with pytest.raises(DownloadError, match=rf"downloads are off; .*{file}") as caught:
+            load_model(name, cache_dir=tmp_path, hub_dir=tmp_path, download=False)
+        assert "\n" not in str(caught.value)
+
+
+def test_the_fine_tuned_bag_takes_each_stem_from_its_own_network(tmp_path):
+    bag = load_bag_cards()["htdemucs_ft"]
+    cards = load_model_cards()
+    networks = {}
+    for number, member in enumerate(bag.members):
+        torch.manual_seed(number)
+        network = shaken(htdemucs.HTDemucs(SIX[:4], **ARGUMENTS), seed=number)
+        path = packed(network, tmp_path / cards[member].filename)
+        networks[SIX[number]] = network
+        assert path.name.startswith(member.removeprefix("htdemucs_ft_"))
+    loaded = load_model("htdemucs_ft", cache_dir=tmp_path, hub_dir=tmp_path)
+    mix = noise(2, 4299)[None]
+    with torch.inference_mode():
+        stems = loaded(mix)
+        for row, source in enumerate(loaded.sources):
+            expected = networks[source](mix)[:, row]
+            torch.testing.assert_close(
+                stems[:, row], expected, rtol=0, atol=float(1e-5 * expected.std())
+            )
 
 
 @pytest.mark.parametrize(
@@ -133,7 +159,7 @@ def test_without_the_demucs_package_the_message_says_what_to_install(tmp_path, m
         ({"segment": Fraction(999)}, "segment is Fraction"),
         ({"segment": "long"}, "segment is 'long'"),
         ({"channels": 10**7}, "more weights than the file can hold"),
-        ({"t_layers": 10**6}, "more weights than the file can hold"),
+        ({"t_layers": 10**6, "bottom_channels": 512}, "more weights than the file can hold"),
         ({"channels": 12}, "has shape"),
         ({"use_train_segment": False}, "expected a network of one segment length"),
         ({"sources": ["../up"] * 6}, "a source is called '../up'"),

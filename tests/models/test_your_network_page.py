@@ -10,9 +10,12 @@ from importlib.util import find_spec
 
 import pytest
 import torch
+from streams import noise, one_push
 from support import REPOSITORY, require
 
+from streamsep.config import load_presets
 from streamsep.config.network_description import NetworkDescription
+from streamsep.engine import StreamConfig, StreamingSeparator
 from streamsep.models import load_model
 
 PAGE = (REPOSITORY / "docs" / "your_network.md").read_text(encoding="utf-8")
@@ -53,6 +56,23 @@ def test_every_format_gives_the_same_stems(page, extension):
     mix = torch.randn(1, 2, 2560)
     with torch.inference_mode():
         torch.testing.assert_close(load_model(path)(mix), module.network(mix), rtol=0, atol=1e-5)
+
+
+def test_it_streams_at_every_preset(page):
+    folder, module = page
+    network = load_model(folder / "my_network.yaml")
+    for preset in load_presets().values():
+        config = StreamConfig.from_preset(preset)
+        signal = noise(2, preset.segment + preset.hop + 7)
+        stems = one_push(StreamingSeparator(network, config), signal)
+        assert stems.shape == (2, 2, signal.shape[-1])
+        # The first hop sees silence before the song and nothing else that is not in the signal.
+        heard = torch.zeros(1, 2, preset.segment)
+        heard[..., preset.context :] = signal[:, : preset.hop + preset.look_ahead]
+        with torch.inference_mode():
+            expected = module.network(heard)[0, ..., preset.context :]
+        whole = slice(0, preset.hop)
+        torch.testing.assert_close(stems[..., whole], expected[..., whole], rtol=0, atol=1e-5)
 
 
 def test_the_class_of_a_package_is_a_network(page, tmp_path, monkeypatch):

@@ -6,14 +6,16 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pedalboard
 import pytest
+from pedalboard_native import ExternalPluginReloadType
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "boards"))
 from board_material import RATE, STEMS, config_of, in_pieces, noise_stems
 
 from streamsep.errors import ConfigError
-from vst_wrapper import build_board, load_shim
-from vst_wrapper.boards import check_board
+from vst_wrapper import StemBoard, build_board, load_shim
+from vst_wrapper.boards import BoardRenderer, check_board
 
 
 @pytest.fixture(autouse=True)
@@ -44,14 +46,35 @@ def test_a_vst3_that_reports_its_latency_stays_aligned(
     assert np.array_equal(pieces, np.stack(list(outputs.values())))
 
 
-def board_plugins(board: object) -> list[object]:
-    chains = (*board._strips.values(), *board._sends.values(), board._mix)
-    return [plugin for chain in chains for plugin in chain.plugins()]
+def board_plugins(board: StemBoard) -> list[pedalboard.VST3Plugin]:
+    return [plugin for stage in board.stages() for plugin in stage.plugins()]
+
+
+def test_a_plugin_that_only_the_main_thread_can_reset_is_refused(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = pedalboard.load_plugin
+
+    def load_stubborn(*arguments: object, **options: object) -> pedalboard.VST3Plugin:
+        plugin = load(*arguments, **options)
+        plugin._reload_type = ExternalPluginReloadType.PersistsAudioOnReset
+        return plugin
+
+    monkeypatch.setattr(pedalboard, "load_plugin", load_stubborn)
+    config = config_of(tmp_path, mix={"plugins": [{"plugin": str(bundle)}]})
+    with pytest.raises(ConfigError, match=r"mix, plugin 1 \(streamsep\): does not fall silent"):
+        BoardRenderer(config, STEMS)
+    # In the main thread pedalboard really loads it again, and it works.
+    stems = noise_stems(2_000)
+    for _ in range(2):
+        mix = build_board(config).process(stems, RATE)["mix"]
+        assert np.array_equal(mix, ((stems[0] + stems[1]) + stems[2]) + stems[3])
 
 
 def test_parameters_presets_and_automation_reach_the_plugin(bundle: Path, tmp_path: Path) -> None:
     shim = load_shim(bundle=bundle)
     shim.vocals_gain_db = -12.0
+    shim.process(noise_stems(100)[0], RATE)  # parameters travel with the next block
     (tmp_path / "quiet.vstpreset").write_bytes(shim.preset_data)
     config = config_of(
         tmp_path,
@@ -69,9 +92,10 @@ def test_parameters_presets_and_automation_reach_the_plugin(bundle: Path, tmp_pa
     check_board(config)
     board = build_board(config)
     (plugin,) = board_plugins(board)
-    assert plugin.vocals_gain_db == pytest.approx(-12.0)
     assert plugin.drums_mute
     board.process(noise_stems(RATE), RATE)
+    # pedalboard does not look at its parameters again after a preset; the plugin's state tells.
+    assert b"gain_vocals=666667\n" in plugin.preset_data
     # The board has been reset for the next song.
     assert plugin.dry_wet == pytest.approx(100.0)
     board.start(RATE, 2)
@@ -82,7 +106,10 @@ def test_parameters_presets_and_automation_reach_the_plugin(bundle: Path, tmp_pa
 @pytest.mark.parametrize(
     ("plugin", "said"),
     [
-        ({"parameters": {"vocal_gain_db": 0}}, "unknown parameter 'vocal_gain_db', did you mean 'v"),
+        (
+            {"parameters": {"vocal_gain_db": 0}},
+            "unknown parameter 'vocal_gain_db', did you mean 'v",
+        ),
         (
             {"parameters": {"vocals_gain_db": 99}},
             "mix, plugin 1, parameter 'vocals_gain_db': got 99.0, expected a number from -60 to 12",

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import pedalboard
 import torch
+from pedalboard_native import ExternalPluginReloadType
 from torch import Tensor
 
 from streamsep.engine.fifo import SampleFifo
@@ -32,7 +33,7 @@ from vst_wrapper.boards.effects import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["AUTOMATION_BLOCK", "BLOCK", "Alignment", "Chain"]
+__all__ = ["AUTOMATION_BLOCK", "BLOCK", "Alignment", "Chain", "PluginStage"]
 
 BLOCK = 8_192
 """Samples that a plugin is given at once."""
@@ -142,6 +143,12 @@ class PluginStage:
     def held(self) -> int:
         """Samples that went in and have not come out."""
         return self.given - self.returned
+
+    @property
+    def is_reloaded(self) -> bool:
+        """Whether pedalboard loads the plugin again to reset it, which takes the main thread."""
+        kind = getattr(self._plugin, "_reload_type", ExternalPluginReloadType.ClearsAudioOnReset)
+        return kind != ExternalPluginReloadType.ClearsAudioOnReset
 
     def plugins(self) -> Iterator[pedalboard.Plugin]:
         """The plugin."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from streamsep.errors import ConfigError
 from vst_wrapper.boards.build import build_board
 
 if TYPE_CHECKING:
@@ -33,13 +34,15 @@ class BoardRenderer:
         jobs: how many tracks are under way at the same time, at least 1.
 
     Raises:
-        ConfigError: the configuration does not fit the stems or the plugins.
+        ConfigError: the configuration does not fit the stems or the plugins, or a plugin cannot be
+            reset outside the main thread.
     """
 
     def __init__(self, config: BoardConfig, sources: Sequence[str], jobs: int = 1) -> None:
         self._free: SimpleQueue[StemBoard] = SimpleQueue()
         for _ in range(jobs):
             board = build_board(config, sources)
+            _check_threads(board)
             self.names = board.outputs
             self._free.put(board)
 
@@ -80,3 +83,13 @@ class BoardRendering:
         last = torch.from_numpy(self._board.push(stems.numpy()))
         rest = torch.from_numpy(self._board.flush())
         return list(torch.cat([last, rest], dim=-1))
+
+
+def _check_threads(board: StemBoard) -> None:
+    """Songs are rendered in threads of their own, where no plugin can be loaded again."""
+    for stage in board.stages():
+        if stage.is_reloaded:
+            raise ConfigError(
+                f"{stage.where}: does not fall silent when it is reset, so that it would have to "
+                "be loaded again for every song; use StemBoard in a script of your own"
+            )

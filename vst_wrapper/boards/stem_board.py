@@ -24,18 +24,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from streamsep.config.board import ALL_STEMS, LONGEST_TAIL_S, MIX
+from streamsep.config.board import LONGEST_TAIL_S, MIX
 from streamsep.errors import ConfigError, InputError
 from vst_wrapper.boards.chain import BLOCK, Alignment, Chain
+from vst_wrapper.boards.outputs import board_outputs, length_of_sound
 from vst_wrapper.nearest import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     import pedalboard
     from numpy.typing import NDArray
 
     from vst_wrapper.boards.automation import Automated
+    from vst_wrapper.boards.chain import PluginStage
 
     Plugins = Sequence[pedalboard.Plugin | Automated]
     Samples = NDArray[np.float32]
@@ -43,9 +45,6 @@ if TYPE_CHECKING:
 __all__ = ["DEMUCS_STEMS", "Send", "StemBoard"]
 
 DEMUCS_STEMS = ("drums", "bass", "other", "vocals")
-
-SILENCE = 1e-6
-"""A tail ends with its last sample beyond this, 120 dB below full scale."""
 
 PIECE = 2 * BLOCK
 """Samples of whole stems that are rendered at once."""
@@ -194,7 +193,7 @@ class StemBoard:
             parts.append(part)
         rest = np.concatenate(parts, axis=-1)
         rest = rest[..., : rest.shape[-1] + min(missing, 0)]
-        rest = rest[..., : max(rest.shape[-1] - tail, _length_of_sound(rest))]
+        rest = rest[..., : max(rest.shape[-1] - tail, length_of_sound(rest))]
         self.reset()
         return rest
 
@@ -226,6 +225,11 @@ class StemBoard:
         ]
         outputs = np.concatenate([*pieces, self.flush()], axis=-1)
         return dict(zip(self.outputs, outputs, strict=True))
+
+    def stages(self) -> Iterator[PluginStage]:
+        """Every plugin, with where it is on the board."""
+        for chain in self._chains():
+            yield from chain.stages()
 
     def _render(self, stems: Tensor) -> Tensor:
         """From stems [S, C, t] to outputs [O, C, n]."""
@@ -272,13 +276,12 @@ class StemBoard:
 
     def _check_plugins_differ(self) -> None:
         seen = Counter(id(plugin) for chain in self._chains() for plugin in chain.plugins())
-        for chain in self._chains():
-            for stage in chain.stages():
-                if any(seen[id(plugin)] > 1 for plugin in stage.plugins()):
-                    raise ConfigError(
-                        f"{stage.where}: the same plugin stands at several places of the board; "
-                        "make one for each"
-                    )
+        for stage in self.stages():
+            if any(seen[id(plugin)] > 1 for plugin in stage.plugins()):
+                raise ConfigError(
+                    f"{stage.where}: the same plugin stands at several places of the board; "
+                    "make one for each"
+                )
 
     def _check_shape(self, stems: Samples) -> None:
         expected = (len(self.sources), self._channels)
@@ -290,33 +293,11 @@ class StemBoard:
             )
 
     def _stuck(self) -> ConfigError:
-        stages = [stage for chain in self._chains() for stage in chain.stages()]
-        worst = max(stages, key=lambda stage: stage.held)
+        worst = max(self.stages(), key=lambda stage: stage.held)
         return ConfigError(
             f"{worst.where}: keeps back {worst.held} samples, expected at most "
             f"{LONGEST_DELAY_S:g} s; use another plugin"
         )
-
-
-def board_outputs(outputs: Sequence[str], sources: Sequence[str]) -> tuple[str, ...]:
-    """What a board gives for these stems.
-
-    Args:
-        outputs: ``mix``, names of stems, or ``stems`` for all of them.
-        sources: names of the stems.
-
-    Raises:
-        ConfigError: there is no such stem, or nothing is asked for.
-    """
-    names: dict[str, None] = {}
-    for name in outputs:
-        if name not in (MIX, ALL_STEMS, *sources):
-            hint = nearest(name, [MIX, ALL_STEMS, *sources])
-            raise ConfigError(f"unknown output '{name}', {hint}")
-        names.update(dict.fromkeys(sources if name == ALL_STEMS else (name,)))
-    if not names:
-        raise ConfigError("a board without outputs gives nothing; expected mix, stems or names")
-    return tuple(names)
 
 
 def _factors(levels_db: Mapping[str, float]) -> dict[str, float]:
@@ -331,9 +312,3 @@ def _total(parts: Sequence[Tensor], silence: Tensor) -> Tensor:
     for part in parts[1:]:
         total = total + part
     return total
-
-
-def _length_of_sound(outputs: Samples) -> int:
-    """Samples up to the last that is heard."""
-    heard = np.flatnonzero((np.abs(outputs) > SILENCE).any(axis=(0, 1)))
-    return int(heard[-1]) + 1 if len(heard) else 0

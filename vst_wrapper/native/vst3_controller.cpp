@@ -16,6 +16,7 @@ const Parameter* parameter_of(v3_param_id id) {
 
 // The component has taken the same state already: they are one object.
 v3_result V3_API set_component_state(void* self, v3_bstream**) {
+    plugin_of(self).report_values();
     plugin_of(self).report_latency();
     return V3_OK;
 }

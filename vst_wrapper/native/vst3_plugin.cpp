@@ -64,6 +64,11 @@ void Vst3Plugin::report_latency() {
     v3_cpp_obj(handler_)->restart_component(handler_, V3_RESTART_LATENCY_CHANGED);
 }
 
+void Vst3Plugin::report_values() {
+    if (handler_ == nullptr) return;
+    v3_cpp_obj(handler_)->restart_component(handler_, V3_RESTART_PARAM_VALUES_CHANGED);
+}
+
 bool read_stream(v3_bstream** stream, std::string& text) {
     if (stream == nullptr) return false;
     std::array<char, 4096> buffer;

@@ -53,6 +53,9 @@ public:
     // of the controller, as VST3 demands.
     void report_latency();
 
+    // Tell the host to read all parameters again. The same holds.
+    void report_values();
+
     void set_handler(v3_component_handler** handler);
 
     // Speakers of the buses: none, mono or stereo.

@@ -21,7 +21,7 @@ _COMPILE = ("-std=c++17", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Wshadow",
 _HIDE = ("-shared", "-fvisibility=hidden", "-ffunction-sections", "-fdata-sections")
 _LINK = ("-Wl,--no-undefined,--gc-sections", "-lpthread")
 # The runtime of C++ comes along, so that the plugin does not depend on the host's.
-_STATIC = ("-static-libstdc++", "-static-libgcc")
+_STATIC = ("-static-libstdc++", "-static-libgcc", "-DSTREAMSEP_OWN_RUNTIME")
 
 
 def check_tools(compiler: str = "g++", headers: Path = DPF_HEADERS) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from streamsep.errors import ConfigError, InputError, MissingToolError
 from vst_wrapper.shim.bundle import ShimBundle, default_bundle
@@ -40,16 +40,18 @@ def load_shim(
             f"there is no plugin at {path}; 'streamsep vst install' builds and installs it"
         )
     try:
-        plugin = pedalboard.VST3Plugin(str(path))
+        # Parameters are attributes that pedalboard makes up at run time.
+        plugin: Any = pedalboard.VST3Plugin(str(path))
     except (ImportError, ValueError, RuntimeError) as error:
         raise InputError(f"{path} cannot be loaded: {error}") from error
+    if endpoint:
+        change_state(plugin, endpoint=endpoint)
     if preset:
         known = [str(name) for name in plugin.parameters["latency"].valid_values]
         if preset.capitalize() not in known:
             names = ", ".join(name.lower() for name in known)
             raise ConfigError(f"unknown preset '{preset}', expected {names}")
         plugin.latency = preset.capitalize()
-    if endpoint:
-        change_state(plugin, endpoint=endpoint)
     plugin.reset()
-    return plugin
+    loaded: pedalboard.VST3Plugin = plugin
+    return loaded

@@ -152,7 +152,7 @@ def _show(facts: dict[str, Any]) -> None:
     """Print a line for every fact that there is."""
     from rich.markup import escape
 
-    table = new_table([facts["name"], ""])
+    table = new_table([facts["name"]], last=" ")
     for name, value in facts.items():
         if name != "name" and value is not None:
             heading = _HEADINGS.get(name, name.replace("_", " "))
@@ -164,7 +164,7 @@ def _readable(name: str, value: Any) -> str:
     if name == "size_bytes":
         return readable_size(value)
     if name == "parameters":
-        return f"{value / 1e6:.1f} M"
+        return f"{value:,}"
     if name == "options":
         return ", ".join(f"{option} {setting}" for option, setting in value.items())
     if name == "members":

@@ -41,6 +41,7 @@ __all__ = ["TorchFile"]
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_VERSION = 1001
+_MOST_SHARING = 64
 _LEGACY_PICKLES_BYTES = 64 * 2**20
 
 
@@ -61,6 +62,7 @@ class TorchFile:
 
     def __init__(self, file: Path | IO[bytes]) -> None:
         self._read_bytes = 0
+        self._storage_bytes = 0
         self._records: _Records
         with ExitStack() as stack:
             stream = stack.enter_context(file.open("rb") if isinstance(file, Path) else file)
@@ -122,6 +124,10 @@ class TorchFile:
             raise ValueError(f"a tensor of shape {tensor.shape!r:.60} larger than its storage")
         if not numel:
             return torch.empty(tensor.shape, dtype=storage.dtype)
+        # Weights of an LSTM share a storage, which is read again for each.
+        self._storage_bytes += storage.numel * storage.dtype.itemsize
+        if self._storage_bytes > _MOST_SHARING * self.size:
+            raise ValueError("many tensors in one storage")
         flat = self._records.read(storage)
         return flat.as_strided(tensor.shape, tensor.strides, tensor.offset).contiguous()
 
