@@ -35,9 +35,10 @@ if TYPE_CHECKING:
 SIGNAL = noise(2.5)
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JackServer]:
-    with running_server(tmp_path_factory.mktemp("server"), 512) as running:
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[JackServer]:
+    """A server for each test: one that has lost a client without a word is not what it was."""
+    with running_server(tmp_path, 512) as running:
         yield running
 
 
