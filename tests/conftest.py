@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    import pytest
 
 # One thread: tests run side by side with other work, and bit-exact comparisons need a fixed order
 # of additions.
@@ -12,3 +17,11 @@ torch.set_num_threads(1)
 # No deadlines: a shared machine may stall any example, and no test asserts a wall-clock time.
 settings.register_profile("streamsep", deadline=None, derandomize=True)
 settings.load_profile("streamsep")
+
+LONGEST_FIRST = ("live", "vst")
+"""Folders with the longest files of tests: begun last, they would keep one process waiting."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest."""
+    items.sort(key=lambda item: item.path.parent.name not in LONGEST_FIRST)

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["REPOSITORY", "require", "shared"]
+__all__ = ["REPOSITORY", "WORKER", "require", "shared"]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+"""Which of several processes of tests this is: for names of what there is one of per machine."""
 
 
 def require(condition: object, reason: str) -> None:

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from support import require
+from support import WORKER, require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SERVER = "ss_live"
-"""One name for all: a server that is killed keeps its slot among eight until it starts again."""
+SERVER = f"ss_live_{WORKER}"
+"""One name for all tests of a process: a server that is killed keeps its slot among eight until it
+starts again."""
 
 SCRIPT = Path(__file__).with_name("player_and_recorder.py")
 ENVIRONMENT = {

@@ -15,15 +15,16 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from support import require
+from support import WORKER, require
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 __all__ = ["ENVIRONMENT", "NAME", "Controller", "JackServer", "need_jack_midi", "wait_for"]
 
-SERVER = "ss_midi"
-"""One name for all: a server that is killed keeps its slot among eight until it starts again."""
+SERVER = f"ss_midi_{WORKER}"
+"""One name for all tests of a process: a server that is killed keeps its slot among eight until it
+starts again."""
 ENVIRONMENT = {"JACK_DEFAULT_SERVER": SERVER, "JACK_NO_START_SERVER": "1"}
 ENVIRONMENT |= {"JACK_NO_AUDIO_RESERVATION": "1"}
 SCRIPT = Path(__file__).with_name("controller_process.py")

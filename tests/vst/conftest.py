@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import shutil
 import subprocess
@@ -44,6 +46,14 @@ def compile_program(out: Path, names: list[str], natives: list[str], *options: s
     return out
 
 
+@contextlib.contextmanager
+def builder(workshop: Path) -> Iterator[None]:
+    """One process builds while others, which want the same, wait."""
+    with (workshop / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def require_tools() -> None:
     require(shutil.which("g++"), "g++ is not installed")
     require(DPF_HEADERS.is_dir(), "the Debian package dpf-source is not installed")
@@ -62,32 +72,34 @@ def workshop(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture(scope="session")
 def bundle(workshop: Path) -> Path:
     found = workshop / BUNDLE_NAME
-    return found if found.exists() else build_shim(workshop)
+    with builder(workshop):
+        return found if found.exists() else build_shim(workshop)
 
 
 @pytest.fixture(scope="session")
 def host_program(workshop: Path) -> Path:
-    return compile_program(
-        workshop / "host", ["main.cpp", "plugin_host.cpp", "audit.cpp"], [], "-O1", "-rdynamic"
-    )
+    sources = ["main.cpp", "plugin_host.cpp", "audit.cpp"]
+    with builder(workshop):
+        return compile_program(workshop / "host", sources, [], "-O1", "-rdynamic")
 
 
 @pytest.fixture(scope="session")
 def codec_program(workshop: Path) -> Path:
     """A program that reads and writes messages with the plugin's own code."""
-    return compile_program(
-        workshop / "codec", ["codec.cpp"], ["protocol.cpp", "text_fields.cpp"], "-O1"
-    )
+    natives = ["protocol.cpp", "text_fields.cpp"]
+    with builder(workshop):
+        return compile_program(workshop / "codec", ["codec.cpp"], natives, "-O1")
 
 
 @pytest.fixture(scope="session")
 def sanitized(workshop: Path) -> tuple[Path, Path]:
     """The host and the plugin, both with sanitizers."""
     names = ["main.cpp", "plugin_host.cpp", "no_audit.cpp"]
-    program = compile_program(workshop / "sanitized-host", names, [], *SANITIZERS)
     folder = workshop / "sanitized"
     built = folder / BUNDLE_NAME
-    found = built if built.exists() else build_shim(folder, sanitize=True)
+    with builder(workshop):
+        program = compile_program(workshop / "sanitized-host", names, [], *SANITIZERS)
+        found = built if built.exists() else build_shim(folder, sanitize=True)
     return program, ShimBundle(found).binary
 
 

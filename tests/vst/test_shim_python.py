@@ -149,9 +149,9 @@ def test_an_engine_killed_in_a_render_makes_the_helper_raise(
 ) -> None:
     plugin = load_shim(bundle, endpoint=mortal_engine.endpoint)
     assert shim_status(plugin).status in ("connecting", "streaming")
-    killer = threading.Timer(0.3, mortal_engine.kill)
+    killer = threading.Timer(0.1, mortal_engine.kill)
     killer.start()
-    song = music(2, 20 * 44_100)
+    song = music(2, 120 * 44_100)
     with pytest.raises(EngineError, match="the render is not whole"):
         render_with_shim(plugin, song, 44_100, buffer_size=64)
     killer.join()
