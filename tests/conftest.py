@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import torch
 from hypothesis import settings
+from support import REPOSITORY, WORKER
 
 if TYPE_CHECKING:
     import pytest
+
+# What librosa compiles is kept on the disk, and two processes that write it at once may crash.
+NUMBA_CACHE = REPOSITORY / ".pytest_cache" / f"numba-{WORKER}"
+os.environ["NUMBA_CACHE_DIR"] = str(NUMBA_CACHE)
 
 # One thread: tests run side by side with other work, and bit-exact comparisons need a fixed order
 # of additions.

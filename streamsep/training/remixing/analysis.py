@@ -36,6 +36,7 @@ __all__ = [
     "bass_chroma",
     "beat_period",
     "find_beats",
+    "prepare_to_listen",
 ]
 
 DRUMS = "drums"
@@ -118,6 +119,21 @@ def find_beats(drums: NDArray[np.float32], sample_rate: int) -> NDArray[np.float
         return np.zeros(0)
     _, beats = _librosa().beat.beat_track(y=drums, sr=sample_rate, hop_length=_HOP, units="time")
     return np.round(beats, 6) if len(beats) >= LEAST_BEATS else np.zeros(0)
+
+
+def prepare_to_listen(sample_rate: int) -> None:
+    """Have librosa compile what it compiles when it is first used.
+
+    It keeps the result in a cache on the disk. Processes that all write it at once have been seen
+    to crash, so one comes first.
+
+    Raises:
+        MissingToolError: librosa is not installed.
+    """
+    clicks = np.zeros(8 * sample_rate, np.float32)
+    clicks[:: sample_rate // 2] = 1.0
+    find_beats(clicks, sample_rate)
+    bass_chroma(np.sin(np.arange(2 * sample_rate, dtype=np.float32) / 50), sample_rate)
 
 
 def beat_period(beats: NDArray[np.float64]) -> float:

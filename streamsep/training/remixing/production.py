@@ -24,7 +24,12 @@ from streamsep.errors import ConfigError, InputError, OutputError
 from streamsep.files import find_tracks
 from streamsep.synthesis.score import STEMS
 from streamsep.training.dataset import split_tracks
-from streamsep.training.remixing.analysis import LEAST_BEATS, SongAnalysis, analyse
+from streamsep.training.remixing.analysis import (
+    LEAST_BEATS,
+    SongAnalysis,
+    analyse,
+    prepare_to_listen,
+)
 from streamsep.training.remixing.analysis_cache import AnalysisCache
 from streamsep.training.remixing.mixing import mix_remix
 from streamsep.training.remixing.planning import Recipe, plan_remixes
@@ -110,6 +115,8 @@ def remix_songs(
     found, _ = split_tracks(found, validation_share)
     tracks = {track.name: track for track in found}
     make_folder(out)
+    if jobs > 1:
+        prepare_to_listen(_SAMPLE_RATE)
     with Workshop(jobs) as workshop:
         songs = _listen(workshop, tracks, AnalysisCache(out / ".analysis"))
         recipes = plan_remixes(
