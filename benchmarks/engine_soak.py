@@ -4,8 +4,9 @@
     uv run python benchmarks/engine_soak.py --minutes 2
 
 A real server in a process of its own with a separator that costs next to nothing, and players in
-other processes that send blocks at the pace of a sound card. Prints, every tenth of the time, what
-was played without stems, the segments that were late, and the server's resident memory.
+other processes that send blocks at the pace of a sound card. Prints, every tenth of the time, the
+segments that were late and the server's resident memory, and in the end what was played without
+stems: while the sessions were opened, and after that.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 RATE = 44_100
 BLOCK = 512
+OPENING_S = 5.0
+"""Sessions have to be connected before anything can be missed."""
 
 
 class Light:
@@ -74,8 +77,11 @@ def serve(folder: Path, ready: Event) -> None:
     lock.release()
 
 
-def play(folder: Path, sessions: int, seconds: float, results: Queue[tuple[int, int]]) -> None:
-    """Several players in one process: (samples missed, connections) of all together."""
+def play(folder: Path, sessions: int, seconds: float, results: Queue[tuple[int, int, int]]) -> None:
+    """Several players in one process.
+
+    The result, of all together: samples missed while opening and after that, and connections.
+    """
     from bridge.client import LiveStemClient
 
     clients = [
@@ -84,17 +90,19 @@ def play(folder: Path, sessions: int, seconds: float, results: Queue[tuple[int, 
     ]
     block = np.random.default_rng(0).uniform(-0.5, 0.5, (2, BLOCK)).astype(np.float32)
     out = np.empty((4, 2, BLOCK), np.float32)
-    started_s, position = time.monotonic(), 0
+    started_s, position, at_first = time.monotonic(), 0, 0
     while position < seconds * RATE:
         for client in clients:
             client.process(block, out)
         position += BLOCK
+        if position < OPENING_S * RATE:
+            at_first = sum(client.counters.missed for client in clients)
         time.sleep(max(0.0, started_s + position / RATE - time.monotonic()))
     missed = sum(client.counters.missed for client in clients)
     connections = sum(client.counters.connections for client in clients)
     for client in clients:
         client.close()
-    results.put((missed, connections))
+    results.put((at_first, missed - at_first, connections))
 
 
 def main(sessions: int = 16, minutes: float = 30.0, players: int = 4) -> None:
@@ -108,7 +116,7 @@ def main(sessions: int = 16, minutes: float = 30.0, players: int = 4) -> None:
         server = context.Process(target=serve, args=(folder, ready), daemon=True)
         server.start()
         ready.wait(60)
-        results: Queue[tuple[int, int]] = context.Queue()
+        results: Queue[tuple[int, int, int]] = context.Queue()
         share = sessions // players
         children = [
             context.Process(target=play, args=(folder, share, 60 * minutes, results))
@@ -133,14 +141,17 @@ def main(sessions: int = 16, minutes: float = 30.0, players: int = 4) -> None:
         for child in children:
             child.join()
         server.kill()
-    missed = sum(each[0] for each in figures)
-    connections = sum(each[1] for each in figures)
-    print(f"{missed} samples without stems, {late} late segments, {connections} connections")
+    at_first, missed, connections = (sum(column) for column in zip(*figures, strict=True))
+    print(
+        f"{at_first} samples without stems while opening, {missed} after that, "
+        f"{late} late segments, {connections} connections"
+    )
     write_results(
         "engine_soak",
         {
             "sessions": share * players,
             "minutes": minutes,
+            "missed_while_opening": at_first,
             "missed": missed,
             "late": late,
             "connections": connections,

@@ -235,9 +235,9 @@ class SessionTable:
             return []
         match message:
             case Audio():
-                session.worker.push(message.epoch, message.samples, now_s)
+                session.worker.push(message.samples, now_s)
             case Flush():
-                session.worker.flush(message.epoch, now_s)
+                session.worker.flush(now_s)
             case Reset():
                 session.worker.reset(message.epoch)
             case Ping():

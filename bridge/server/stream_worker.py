@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 
+from bridge.server.block_queue import BlockQueue
 from bridge.server.stem_gains import StemGains
 from streamsep.engine import StreamingSeparator
 from streamsep.errors import EngineError, StreamSepError
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from bridge.server.block_queue import Gathered
     from bridge.server.following import Following
     from bridge.server.scheduler import Scheduler, Ticket
     from streamsep.engine import Separator, StreamConfig
@@ -135,10 +136,6 @@ class _CountedFollower:
         self._follower.begin_as(other._follower)
 
 
-_Task = tuple[int, "NDArray[np.float32] | None", float]
-"""Epoch, audio or None for the end of the stream, and when it came."""
-
-
 class StreamWorker:
     """Separates one session's stream in a thread of its own.
 
@@ -181,11 +178,7 @@ class StreamWorker:
         self._scheduler = scheduler
         self._ticket = ticket
         self._deliver = deliver
-        self._tasks: deque[_Task] = deque()
-        self._changed = threading.Condition()
-        self._epoch = 0
-        self._working = False
-        self._stopped = False
+        self._queue = BlockQueue()
         self._thread = threading.Thread(target=self._run, name="stream", daemon=True)
 
     @property
@@ -214,62 +207,42 @@ class StreamWorker:
 
     @property
     def queued(self) -> int:
-        """Blocks that wait."""
-        return len(self._tasks)
+        """Blocks that wait for their turn, or for others to make a segment of."""
+        return len(self._queue)
 
     @property
     def busy(self) -> bool:
         """Whether anything is being done or waits to be."""
-        return self._working or bool(self._tasks)
+        return self._queue.is_busy
 
     def start(self) -> None:
         """Begin to work."""
         self._scheduler.join(self._ticket)
         self._thread.start()
 
-    def push(self, epoch: int, samples: NDArray[np.float32], arrived_s: float) -> None:
+    def push(self, samples: NDArray[np.float32], arrived_s: float) -> None:
         """Hand in a block [C, T] that came in at a time of the scheduler's clock."""
-        self._put((epoch, samples, arrived_s))
+        self._queue.put(samples, arrived_s)
 
-    def flush(self, epoch: int, arrived_s: float) -> None:
+    def flush(self, arrived_s: float) -> None:
         """End the stream."""
-        self._put((epoch, None, arrived_s))
+        self._queue.end(arrived_s)
 
     def reset(self, epoch: int) -> None:
         """Forget all that waits; what comes from now on is of another stream."""
-        with self._changed:
-            self._epoch = epoch
-            self._tasks.clear()
+        self._queue.restart(epoch)
 
     def stop(self) -> None:
         """Stop after the segment that is being computed, without waiting for it."""
-        with self._changed:
-            self._stopped = True
-            self._tasks.clear()
-            self._changed.notify()
-
-    def _put(self, task: _Task) -> None:
-        with self._changed:
-            self._tasks.append(task)
-            self._changed.notify()
-
-    def _take(self) -> _Task | None:
-        with self._changed:
-            self._working = False
-            while not self._tasks and not self._stopped:
-                self._changed.wait()
-            if self._stopped:
-                return None
-            self._working = True
-            return self._tasks.popleft()
+        self._queue.close()
 
     def _run(self) -> None:
         epoch = 0
         try:
-            while (task := self._take()) is not None:
-                if task[0] != epoch:
+            while (task := self._queue.take(epoch, self._stream.wanted)) is not None:
+                if task.epoch != epoch:
                     self._stream = self._new_stream()
-                    epoch = task[0]
+                    epoch = task.epoch
                 self._work(task)
         except EngineError:
             pass  # the engine stops, and this stream with it
@@ -278,22 +251,21 @@ class StreamWorker:
             logger.log(logging.WARNING if foreseen else logging.ERROR, "stream failed: %s", error)
             self._deliver(Finished(epoch, error=str(error) or type(error).__name__))
         finally:
+            self._queue.close()
             self._scheduler.leave(self._ticket)
 
-    def _work(self, task: _Task) -> None:
-        epoch, samples, arrived_s = task
-        self._counter.arrived_s = arrived_s
+    def _work(self, task: Gathered) -> None:
+        self._counter.arrived_s = task.arrived_s
         late = self._counter.late
-        if samples is None:
+        end = task.samples is None
+        if task.samples is None:
             stems = self._stream.flush()
         else:
-            # The block is a view of what the socket received, which torch may not write to;
-            # the stream copies before it changes anything.
-            stems = self._stream.push(torch.tensor(samples))
-        if samples is None or stems.shape[-1]:
+            stems = self._stream.push(torch.from_numpy(task.samples))
+        if end or stems.shape[-1]:
             substituted = self._counter.late > late
             stems = self.gains.apply(stems)
-            self._deliver(Finished(epoch, stems.numpy(), samples is None, substituted))
+            self._deliver(Finished(task.epoch, stems.numpy(), end, substituted))
 
     def _new_stream(self) -> StreamingSeparator:
         return StreamingSeparator(

@@ -104,6 +104,11 @@ class StreamResampler:
         """
         return _measured_latency(self.in_rate, self.out_rate)
 
+    @property
+    def emitted(self) -> int:
+        """Samples that came out since the start of the stream; not counted between equal rates."""
+        return self._state.emitted
+
     def reset(self) -> None:
         """Forget the stream; the next push is the first."""
         self._state = _State(_new_filters(self.in_rate, self.out_rate, self.channels))

@@ -52,6 +52,11 @@ class Segmenter:
         """Samples pushed since the start of the stream."""
         return self._state.received
 
+    @property
+    def wanted(self) -> int:
+        """Samples to push until a segment is complete, at least 1."""
+        return self._tiling.segment - self._state.filled
+
     def reset(self) -> None:
         """Forget the stream; the next block is the start of another."""
         self._state = _State(buffer=torch.zeros(self._shape), filled=self._tiling.context)

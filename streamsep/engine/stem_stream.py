@@ -7,6 +7,8 @@ one. `ShiftedStream` averages several. A network that keeps state between hops c
 
 from __future__ import annotations
 
+from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -15,10 +17,10 @@ from torch import Tensor
 from streamsep.engine.fifo import SampleFifo
 from streamsep.engine.overlap_add import OverlapAdd
 from streamsep.engine.segmenter import Segmenter
-from streamsep.engine.separator import follow, separate_within, surroundings_of
+from streamsep.engine.separator import begin, follow, surroundings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from streamsep.engine.refinement import Refinement
     from streamsep.engine.separator import SegmentFollower, Separator
@@ -37,6 +39,10 @@ class StemStream(Protocol):
     @property
     def latency(self) -> int:
         """Samples that must have come in before the first one goes out."""
+
+    @property
+    def wanted(self) -> int:
+        """Samples to push until more of the stems may be finished, at least 1."""
 
     def push(self, block: Tensor) -> Tensor:
         """Take in [G, C, t], t from 0; return the finished stems [G, S, C, n], n from 0."""
@@ -62,6 +68,8 @@ class SegmentStream:
         refinement: what improves the estimates of each segment, or None.
         incremental: whether a segment may keep what it has in common with the one before, where
             the separator can do that and the stream is a live one.
+        ahead: segments that may be handed in before the stems of an earlier one are there, for
+            separators that defer. Stems then come out so many hops later than they could.
     """
 
     def __init__(
@@ -73,8 +81,10 @@ class SegmentStream:
         device: torch.device,
         refinement: Refinement | None = None,
         incremental: bool = False,
+        ahead: int = 0,
     ) -> None:
         self._separator = separator
+        self._ahead = ahead
         self._device = device
         self._refinement = refinement
         self._tiling = tiling
@@ -99,54 +109,72 @@ class SegmentStream:
         """Samples that must have come in before the first one goes out."""
         return self._latency
 
+    @property
+    def wanted(self) -> int:
+        """Samples to push until more of the stems is finished, at least 1."""
+        return self._segmenter.wanted
+
     def reset(self) -> None:
         """Drop the stream; be as new."""
         self._segmenter.reset()
         self._overlap_add.reset()
         if self._follower is not None:
             self._follower.reset()
+        self._under_way: deque[Callable[[], Tensor]] = deque()
         self._emitted = 0
         self._before_stream = self._around
 
     def push(self, block: Tensor) -> Tensor:
         """Take in [G, C, t]; return the stems that are finished, [G, S, C, n]."""
-        return self._separate(self._segmenter.push(block))
+        finished = [self._nothing]
+        for segment in self._segmenter.push(block):
+            self._under_way.append(self._begin(segment))
+            finished += self._wait_for_all_but(self._ahead)
+        return self._emitted_as_one(finished)
 
     def flush(self) -> Tensor:
         """End the stream; return the rest of the stems; be as new."""
-        tail = self._separate(self._segmenter.flush())
+        self._under_way.extend(self._begin(segment) for segment in self._segmenter.flush())
+        tail = self._emitted_as_one([self._nothing, *self._wait_for_all_but(0)])
         surplus = self._emitted - self._segmenter.received
         self.reset()
         return tail[..., : tail.shape[-1] - surplus] if surplus > 0 else tail
 
-    def _separate(self, segments: Iterable[Tensor]) -> Tensor:
-        finished = [self._nothing]
-        for segment in segments:
-            with torch.inference_mode():
-                estimate = self._estimate(segment.to(self._device)).cpu()
-            finished.append(self._overlap_add.add(estimate))
-        stems = torch.cat(finished, dim=-1)
+    def _emitted_as_one(self, finished: Sequence[Tensor]) -> Tensor:
+        stems = torch.cat(list(finished), dim=-1)
         self._emitted += stems.shape[-1]
         return stems
 
-    def _estimate(self, segment: Tensor) -> Tensor:
-        """The stems [G, S, C, T] of a segment [G, C, T'], without what was added around it."""
+    def _wait_for_all_but(self, ahead: int) -> Iterator[Tensor]:
+        """Yield what the oldest segments under way finish, until only so many are left."""
+        while len(self._under_way) > ahead:
+            later = self._under_way.popleft()
+            with torch.inference_mode():
+                estimate = later()
+            yield self._overlap_add.add(estimate)
+
+    def _begin(self, segment: Tensor) -> Callable[[], Tensor]:
+        """Hand in a segment [G, C, T'], what was added around it included."""
         # What lies before the stream is nothing, which a separator may not hear as zeros.
-        mix = segment[..., self._before_stream :]
+        mix = segment[..., self._before_stream :].to(self._device)
         start = self._around - self._before_stream
         self._before_stream = max(0, self._before_stream - self._tiling.hop)
         length = min(self._tiling.segment, mix.shape[-1] - start)
-        if self._follower is None:
-            estimate = separate_within(self._separator, mix, start, length)
-        else:
-            estimate = self._follower(mix)
-        estimate = _made_finite(estimate.float())
-        if self._refinement is None:
-            return estimate
-        weighted = self._tiling.weighted
-        used = slice(weighted.start, min(weighted.stop, length))
-        own = mix[..., start : start + length]
-        return self._refinement(own.to(estimate.device), estimate, used)
+        with torch.inference_mode():
+            if self._follower is None:
+                later = begin(self._separator, mix, start, length)
+            else:
+                later = partial(self._follower, mix)
+        return partial(self._estimate, later, mix[..., start : start + length])
+
+    def _estimate(self, later: Callable[[], Tensor], mix: Tensor) -> Tensor:
+        """Wait for the stems [G, S, C, T] of a segment [G, C, T]."""
+        estimate = _made_finite(later().float())
+        if self._refinement is not None:
+            weighted = self._tiling.weighted
+            used = slice(weighted.start, min(weighted.stop, mix.shape[-1]))
+            estimate = self._refinement(mix.to(estimate.device), estimate, used)
+        return estimate.cpu()
 
 
 def _made_finite(estimate: Tensor) -> Tensor:
@@ -189,6 +217,11 @@ class ShiftedStream:
         The silence before the signal is there at once, so no delay adds to it.
         """
         return max(stream.latency for stream in self._streams)
+
+    @property
+    def wanted(self) -> int:
+        """Samples to push until more of the stems may be finished, at least 1."""
+        return min(stream.wanted for stream in self._streams) if self._started else 1
 
     def reset(self) -> None:
         """Drop the stream; be as new."""

@@ -76,6 +76,9 @@ class StreamingSeparator:
         incremental: let every hop of a live stream keep what the one before has computed, where
             the separator can: a fraction of the work, and nearly the same estimates. Others, and
             files, are separated as always.
+        ahead: segments that are handed in before the stems of an earlier one are there, where the
+            separator defers (see `DeferringSeparator`): it is never idle then, and what comes out
+            is the same, so many hops later. For files: `latency` does not count it.
 
     Raises:
         ConfigError: the options do not fit together or do not fit the separator.
@@ -94,6 +97,7 @@ class StreamingSeparator:
         device: str | torch.device = "cpu",
         seed: int = 0,
         incremental: bool = False,
+        ahead: int = 0,
     ) -> None:
         if shifts < 0:
             raise ConfigError(f"shifts must be at least 0, got {shifts}")
@@ -118,6 +122,7 @@ class StreamingSeparator:
                 device=torch.device(device),
                 refinement=refine,
                 incremental=incremental,
+                ahead=ahead,
             )
 
         draw = random.Random(seed)
@@ -144,6 +149,19 @@ class StreamingSeparator:
         # The grids of the two rates do not coincide: one sample more on each side is enough.
         filters = self._to_network.latency + math.ceil(self._to_stream.latency * ratio) + 2
         return Latency(network=network, resampling=filters)
+
+    @property
+    def wanted(self) -> int:
+        """Samples, at the stream's rate, to push until more stems may come out, at least 1.
+
+        With fewer, a push can only return nothing: whoever has them may as well gather them.
+        """
+        if self.sample_rate == self._to_network.out_rate:
+            return self._stream.wanted
+        # A resampler gives at most what is due, rounded up; what it holds back comes on top.
+        due = self._to_network.emitted + self._stream.wanted
+        first = (due - 1) * self.sample_rate // self._to_network.out_rate + 1
+        return max(1, first - self._received)
 
     @property
     def delays(self) -> tuple[int, ...]:

@@ -63,12 +63,12 @@ class Session:
         if finished.end:
             self._ended.set()
 
-    def separate(self, mix: np.ndarray, epoch: int = 0) -> np.ndarray:
+    def separate(self, mix: np.ndarray) -> np.ndarray:
         self._parts.clear()
         self._ended.clear()
         for start in range(0, mix.shape[1], 3000):
-            self.worker.push(epoch, mix[:, start : start + 3000], 0.0)
-        self.worker.flush(epoch, 0.0)
+            self.worker.push(mix[:, start : start + 3000], 0.0)
+        self.worker.flush(0.0)
         assert self._ended.wait(60)
         return np.concatenate(self._parts, axis=-1)
 
@@ -112,7 +112,7 @@ def test_every_stream_begins_in_the_same_silence(engine: Engine) -> None:
     first = session.separate(mix)
     again = session.separate(mix)
     session.worker.reset(1)
-    after_reset = session.separate(mix, epoch=1)
+    after_reset = session.separate(mix)
     session.close()
     other = Session(engine)
     elsewhere = other.separate(mix)
@@ -125,13 +125,13 @@ def test_what_was_passed_over_is_caught_up_with(engine: Engine, network: HybridD
     mix = noise(150_000)
     session = Session(engine)
     session.worker.bypass = True
-    session.worker.push(0, mix[:, :60_000], 0.0)
+    session.worker.push(mix[:, :60_000], 0.0)
     while session.worker.busy:
         pass
     session.worker.bypass = False
     for start in range(60_000, 150_000, 3000):
-        session.worker.push(0, mix[:, start : start + 3000], 0.0)
-    session.worker.flush(0, 0.0)
+        session.worker.push(mix[:, start : start + 3000], 0.0)
+    session.worker.flush(0.0)
     assert session._ended.wait(60)
     got = np.concatenate(session._parts, axis=-1)
     session.close()

@@ -129,3 +129,22 @@ def test_shorter_pushes_than_a_segment_give_nothing_yet():
     stream = StreamingSeparator(Gains(), OverlapConfig(segment=100))
     assert stream.push(noise(2, 99)).shape == (4, 2, 0)
     assert stream.push(noise(2, 1)).shape == (4, 2, 75)
+
+
+@pytest.mark.parametrize("rate", RATES)
+@configs
+@settings(max_examples=5)
+@given(sizes=cuts, shifts=st.sampled_from([0, 2]))
+def test_nothing_comes_out_of_fewer_samples_than_wanted(config, sizes, rate, shifts):
+    stream = StreamingSeparator(
+        SegmentShaped(), config, sample_rate=rate, channels=1, shifts=shifts
+    )
+    stream.push(noise(1, 1))  # the first push of shifted streams brings their silence along
+    for size in sizes:
+        wanted = stream.wanted
+        assert wanted >= 1
+        stems = stream.push(noise(1, min(size, wanted - 1)))
+        assert stems.shape[-1] == 0
+        stems = stream.push(noise(1, stream.wanted))
+        if rate == SegmentShaped().sample_rate and shifts == 0:
+            assert stems.shape[-1] > 0
