@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
 __all__ = [
+    "DeferringSeparator",
     "IncrementalSeparator",
     "NormalisedSeparator",
     "SegmentFollower",
     "Separator",
     "SurroundedSeparator",
+    "begin",
     "follow",
     "separate_within",
     "surroundings_of",
@@ -63,6 +67,17 @@ class SurroundedSeparator(Separator, Protocol):
 
         What it needs beyond the ends of the mix is silence.
         """
+
+
+@runtime_checkable
+class DeferringSeparator(Separator, Protocol):
+    """A separator that takes a segment now and has its stems later.
+
+    Meanwhile it can be given others, which it may compute together.
+    """
+
+    def begin(self, mix: Tensor, start: int, length: int) -> Callable[[], Tensor]:
+        """Take in what `separate_within` would; calling the result waits for [B, S, C, length]."""
 
 
 class SegmentFollower(Protocol):
@@ -126,6 +141,17 @@ def separate_within(separator: Separator, mix: Tensor, start: int, length: int) 
     return separator(mix[..., start : start + length])
 
 
+def begin(separator: Separator, mix: Tensor, start: int, length: int) -> Callable[[], Tensor]:
+    """Hand in a part of a mix [B, C, T]; calling the result waits for its stems [B, S, C, length].
+
+    Separators that know no waiting have computed them by then.
+    """
+    if isinstance(separator, DeferringSeparator):
+        return separator.begin(mix, start, length)
+    estimate = separate_within(separator, mix, start, length)
+    return lambda: estimate
+
+
 class NormalisedSeparator:
     """A separator that sees the mixture centred and scaled by fixed statistics.
 
@@ -179,6 +205,10 @@ class NormalisedSeparator:
 
     def separate_within(self, mix: Tensor, start: int, length: int) -> Tensor:
         """Separate a part of mix [B, C, T] into [B, S, C, length], at the track's own level."""
+        return self.begin(mix, start, length)()
+
+    def begin(self, mix: Tensor, start: int, length: int) -> Callable[[], Tensor]:
+        """As `separate_within`, later if the separator within defers."""
         normalised = (mix - self._mean) / self._deviation
-        estimate = separate_within(self._separator, normalised, start, length)
-        return estimate * self._deviation + self._mean
+        later = begin(self._separator, normalised, start, length)
+        return lambda: later() * self._deviation + self._mean
