@@ -6,7 +6,8 @@
 A real server in a process of its own with a separator that costs next to nothing, and players in
 other processes that send blocks at the pace of a sound card. Prints, every tenth of the time, the
 segments that were late and the server's resident memory, and in the end what was played without
-stems: while the sessions were opened, and after that.
+stems: while the sessions were opened, and after that, with the moments when it happened and how
+late the players themselves had woken up. A machine that stands still makes everybody late.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import multiprocessing
 import tempfile
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
 RATE = 44_100
 BLOCK = 512
-OPENING_S = 5.0
+OPENING_S = 5
 """Sessions have to be connected before anything can be missed."""
 
 
@@ -77,11 +79,28 @@ def serve(folder: Path, ready: Event) -> None:
     lock.release()
 
 
-def play(folder: Path, sessions: int, seconds: float, results: Queue[tuple[int, int, int]]) -> None:
-    """Several players in one process.
+@dataclass
+class Played:
+    """What several players in one process heard, all together.
 
-    The result, of all together: samples missed while opening and after that, and connections.
+    Attributes:
+        while_opening: samples without stems in the first seconds.
+        missed: samples without stems after that.
+        moments: when some were missed: the second, the samples, and by how many milliseconds the
+            players had woken up too late within the second before.
+        worst_ms: the latest that the players ever woke up.
+        connections: sessions opened.
     """
+
+    while_opening: int = 0
+    missed: int = 0
+    moments: list[tuple[float, int, float]] = field(default_factory=list)
+    worst_ms: float = 0.0
+    connections: int = 0
+
+
+def play(folder: Path, sessions: int, seconds: float, results: Queue[Played]) -> None:
+    """Several players in one process."""
     from bridge.client import LiveStemClient
 
     clients = [
@@ -90,19 +109,32 @@ def play(folder: Path, sessions: int, seconds: float, results: Queue[tuple[int, 
     ]
     block = np.random.default_rng(0).uniform(-0.5, 0.5, (2, BLOCK)).astype(np.float32)
     out = np.empty((4, 2, BLOCK), np.float32)
-    started_s, position, at_first = time.monotonic(), 0, 0
+    played = Played()
+    started_s, position, missed = time.monotonic(), 0, 0
+    second, latest_ms = 0, [0.0, 0.0]
     while position < seconds * RATE:
         for client in clients:
             client.process(block, out)
         position += BLOCK
-        if position < OPENING_S * RATE:
-            at_first = sum(client.counters.missed for client in clients)
-        time.sleep(max(0.0, started_s + position / RATE - time.monotonic()))
-    missed = sum(client.counters.missed for client in clients)
-    connections = sum(client.counters.connections for client in clients)
+        due_s = started_s + position / RATE
+        time.sleep(max(0.0, due_s - time.monotonic()))
+        latest_ms[-1] = max(latest_ms[-1], 1000 * (time.monotonic() - due_s))
+        if position // RATE == second:
+            continue
+        second = position // RATE
+        missed, before = sum(client.counters.missed for client in clients), missed
+        if second <= OPENING_S:
+            played.while_opening = missed
+        else:
+            played.worst_ms = max(played.worst_ms, latest_ms[-1])
+            if missed > before:
+                played.moments.append((second, missed - before, max(latest_ms)))
+        latest_ms = [latest_ms[-1], 0.0]
+    played.missed = missed - played.while_opening
+    played.connections = sum(client.counters.connections for client in clients)
     for client in clients:
         client.close()
-    results.put((at_first, missed - at_first, connections))
+    results.put(played)
 
 
 def main(sessions: int = 16, minutes: float = 30.0, players: int = 4) -> None:
@@ -116,7 +148,7 @@ def main(sessions: int = 16, minutes: float = 30.0, players: int = 4) -> None:
         server = context.Process(target=serve, args=(folder, ready), daemon=True)
         server.start()
         ready.wait(60)
-        results: Queue[tuple[int, int, int]] = context.Queue()
+        results: Queue[Played] = context.Queue()
         share = sessions // players
         children = [
             context.Process(target=play, args=(folder, share, 60 * minutes, results))
@@ -137,24 +169,31 @@ def main(sessions: int = 16, minutes: float = 30.0, players: int = 4) -> None:
                 f"{memory[-1]:.1f} MiB, compute p99 {state['compute_ms']['p99']:.1f} ms, "
                 f"{process.cpu_percent():.0f} % of a core"
             )
-        figures = [results.get() for _ in children]
+        heard = [results.get() for _ in children]
         for child in children:
             child.join()
         server.kill()
-    at_first, missed, connections = (sum(column) for column in zip(*figures, strict=True))
+    for each in heard:
+        for second, samples, late_ms in each.moments:
+            print(f"  at {second} s {samples} samples; the player was late by {late_ms:.0f} ms")
+    totals = {
+        name: sum(getattr(each, name) for each in heard)
+        for name in ("while_opening", "missed", "connections")
+    }
+    worst_ms = max(each.worst_ms for each in heard)
     print(
-        f"{at_first} samples without stems while opening, {missed} after that, "
-        f"{late} late segments, {connections} connections"
+        f"{totals['while_opening']} samples without stems while opening, {totals['missed']} after "
+        f"that, {late} late segments, {totals['connections']} connections; "
+        f"players were late by {worst_ms:.0f} ms at worst"
     )
     write_results(
         "engine_soak",
         {
             "sessions": share * players,
             "minutes": minutes,
-            "missed_while_opening": at_first,
-            "missed": missed,
+            **totals,
             "late": late,
-            "connections": connections,
+            "player_worst_ms": worst_ms,
             "memory_mib": memory,
         },
     )
