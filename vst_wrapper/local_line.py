@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 import torch
 
 from streamsep.config import load_preset
-from streamsep.engine import FixedLatencySeparator, StreamConfig, StreamingSeparator
+from streamsep.engine import (
+    DeviceSeparator,
+    FixedLatencySeparator,
+    StreamConfig,
+    StreamingSeparator,
+)
 from streamsep.models import load_model
 
 if TYPE_CHECKING:
@@ -72,15 +77,16 @@ def local_lines(
     """
     network = load_model(model, device=device) if isinstance(model, str | Path) else model
     tiling = StreamConfig.from_preset(load_preset(preset)).fitted_to(network.stride)
+    there = DeviceSeparator(network, device, largest_batch=1)
+    there.prepare(tiling.segment)
 
     def open_line(sample_rate: int, channels: int) -> LocalLine:
         stream = StreamingSeparator(
-            network,
+            there,
             tiling,
             sample_rate=sample_rate,
             channels=channels,
             consistency=consistency,
-            device=device,
         )
         return LocalLine(stream)
 

@@ -1,6 +1,7 @@
 """The streaming core: blocks in, stems out. See `streamsep.engine.streaming_separator`."""
 
 from streamsep.engine.consistency import CONSISTENCY_NAMES, ConsistencyName
+from streamsep.engine.device_separator import DeviceSeparator
 from streamsep.engine.fixed_latency import FixedLatencySeparator
 from streamsep.engine.refinement import REFINEMENT_NAMES, RefinementName
 from streamsep.engine.separator import NormalisedSeparator, Separator, SurroundedSeparator
@@ -11,6 +12,7 @@ __all__ = [
     "CONSISTENCY_NAMES",
     "REFINEMENT_NAMES",
     "ConsistencyName",
+    "DeviceSeparator",
     "FixedLatencySeparator",
     "Latency",
     "NormalisedSeparator",

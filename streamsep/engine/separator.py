@@ -211,4 +211,4 @@ class NormalisedSeparator:
         """As `separate_within`, later if the separator within defers."""
         normalised = (mix - self._mean) / self._deviation
         later = begin(self._separator, normalised, start, length)
-        return lambda: later() * self._deviation + self._mean
+        return lambda: (later() * self._deviation).add_(self._mean)

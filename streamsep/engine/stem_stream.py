@@ -180,7 +180,7 @@ class SegmentStream:
 def _made_finite(estimate: Tensor) -> Tensor:
     """What a network makes of extreme input must not reach the speakers."""
     estimate = torch.nan_to_num(estimate, nan=0.0, posinf=0.0, neginf=0.0)
-    return estimate.clamp(-LOUDEST, LOUDEST)
+    return estimate.clamp_(-LOUDEST, LOUDEST)
 
 
 class ShiftedStream:

@@ -32,7 +32,7 @@ so estimates that agree pass unchanged.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -226,6 +226,18 @@ class OverlapConfig:
     def hop(self) -> int:
         """Samples between the starts of consecutive segments."""
         return int((1 - self.overlap) * self.segment)
+
+    def halved(self, stride: int, *, least: int) -> OverlapConfig | None:
+        """The same with half the segment or a little less; None where that would be too short.
+
+        Args:
+            stride: of the network. A segment becomes a multiple of four strides, so that the hop
+                after a quarter of overlap lies on the grid too.
+            least: samples that a segment must have.
+        """
+        grid = 4 * stride
+        segment = self.segment // 2 // grid * grid
+        return replace(self, segment=segment) if segment >= max(grid, least) else None
 
     def tiling(self, stride: int) -> Tiling:
         """The tiling; the network's stride does not restrict it (file defaults respect it)."""

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from streamsep.errors import ConfigError
+from streamsep.models.inverse_stft import inverse_stft
 from streamsep.models.network import NetworkConfig, SeparationNetwork, check_least
 from streamsep.models.wiener import wiener_filter
 
@@ -148,13 +149,7 @@ class OpenUnmix(SeparationNetwork[OpenUnmixConfig]):
 
     def _waveforms(self, z: Tensor, length: int) -> Tensor:
         """From complex [B, S, C, F, N] to waveforms [B, S, C, length]."""
-        x = torch.istft(
-            z.flatten(0, 2),
-            self.config.n_fft,
-            self.config.hop,
-            window=self._window(z.real),
-            length=length,
-        )
+        x = inverse_stft(z.flatten(0, 2), self._window(z.real), self.config.hop, length)
         return x.reshape(*z.shape[:3], length)
 
     def _window(self, like: Tensor) -> Tensor:

@@ -24,6 +24,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from streamsep.models.inverse_stft import inverse_stft
+
 if TYPE_CHECKING:
     from streamsep.models.hybrid_config import HybridDemucsConfig
 
@@ -70,8 +72,8 @@ class AlignedSpectrogram:
         bins, frames = z.shape[-2:]
         # Two zero frames on each side, which the centred inverse expects before and after the
         # signal and which keep its window envelope away from zero.
-        flat = F.pad(z.reshape(-1, bins, frames), (2, 2))
-        padded = _inverse(flat, frames * (self.n_fft // 4) + 2 * self._side)
+        flat = z.reshape(-1, bins, frames)
+        padded = _inverse(flat, frames * (self.n_fft // 4) + 2 * self._side, beyond=2)
         return padded[:, self._start : self._start + length].reshape(*z.shape[:-2], length)
 
     @property
@@ -146,12 +148,21 @@ def _forward(x: Tensor, n_fft: int) -> Tensor:
     return z[:, :-1]
 
 
-def _inverse(z: Tensor, length: int) -> Tensor:
-    """Transform [B, F, N] to waveforms [B, length] that begin in the first frame's middle."""
-    z = F.pad(z, (0, 0, 0, 1))
-    n_fft = 2 * (z.shape[1] - 1)
+def _inverse(z: Tensor, length: int, *, beyond: int = 0) -> Tensor:
+    """Transform [B, F, N] to waveforms [B, length] that begin in the first frame's middle.
+
+    Args:
+        z: without the Nyquist bin, which is zero.
+        length: of the waveforms.
+        beyond: frames of zeros on each side, the first of which counts as the first frame.
+    """
+    batch, bins, frames = z.shape
+    n_fft = 2 * bins
+    # Frame by frame, as the inverse takes it: one copy, where padding would make three.
+    whole = z.new_zeros(batch, frames + 2 * beyond, bins + 1)
+    whole[:, beyond : beyond + frames, :-1] = z.transpose(1, 2)
     window = torch.hann_window(n_fft, device=z.device, dtype=z.real.dtype)
-    return torch.istft(z, n_fft, n_fft // 4, window=window, normalized=True, length=length)
+    return inverse_stft(whole.transpose(1, 2), window, n_fft // 4, length, normalized=True)
 
 
 def _reflect(x: Tensor, left: int, right: int) -> Tensor:

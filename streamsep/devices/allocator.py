@@ -1,0 +1,36 @@
+"""What the C library does with memory that torch frees.
+
+A network allocates and frees the same few hundred megabytes for every segment. glibc gives large
+blocks back to the operating system at once and gets them anew, page by page and every page zeroed:
+a quarter of the time of a long segment. Here it is told to keep them, and to keep them in one
+place: by default every thread has a heap of its own, with leftovers that no other thread can use.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+
+__all__ = ["keep_freed_memory"]
+
+# From malloc.h.
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3
+_M_ARENA_MAX = -8
+_LARGEST = 1 << 30
+"""Bytes: blocks up to here come from the heap, and as much may lie idle at its end."""
+
+
+def keep_freed_memory() -> bool:
+    """Keep freed memory in the process; return whether the C library was willing.
+
+    Only glibc is asked. Asking twice changes nothing.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    libc = ctypes.CDLL(None)
+    options = {_M_MMAP_THRESHOLD: _LARGEST, _M_TRIM_THRESHOLD: _LARGEST, _M_ARENA_MAX: 1}
+    willing = [libc.mallopt(option, value) for option, value in options.items()]
+    # What loading has left behind is none of this.
+    libc.malloc_trim(0)
+    return all(willing)

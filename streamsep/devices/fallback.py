@@ -1,0 +1,106 @@
+"""Devices that lack operations: the processor takes over, and says so.
+
+Apple's GPU has most of torch's operations but not all, and which ones depends on the versions of
+torch and of the system. torch raises NotImplementedError then. A separator that meets one is moved
+to the processor, for good: operation by operation it would spend its time on copies.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from streamsep.devices.executor import Done, PlainExecutor
+from streamsep.errors import ConfigError
+
+if TYPE_CHECKING:
+    from streamsep.devices.executor import Pending, Separate
+    from streamsep.devices.precision import Precision
+
+__all__ = ["FallbackExecutor", "Movable"]
+
+logger = logging.getLogger(__name__)
+
+_PROCESSOR = torch.device("cpu")
+
+
+@runtime_checkable
+class Movable(Protocol):
+    """A separator that can go to another device."""
+
+    def moved_to(self, device: torch.device) -> Self:
+        """The same there; this one must not be used any more."""
+
+    def __call__(self, mix: Tensor) -> Tensor:
+        """Separate float32 mix [B, C, T] into [B, S, C, T]."""
+
+
+class FallbackExecutor:
+    """Computes on a device as long as that has what it takes; threads may share it.
+
+    Args:
+        separate: [B, C, T] to [B, S, C, T], both on the device: a network or `Movable`.
+        device: where it computes.
+        precision: how exactly; None to leave it to the separator.
+    """
+
+    largest_batch = 1
+
+    def __init__(
+        self, separate: Separate, device: torch.device, *, precision: Precision | None = None
+    ) -> None:
+        self._separate = separate
+        self._precision = precision
+        self._executor = PlainExecutor(separate, device, precision=precision)
+        self._lock = threading.Lock()
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes now."""
+        return self._executor.device
+
+    def prepare(self, channels: int, length: int) -> None:
+        """Separate silence of this length, which shows what is missing."""
+        self(torch.zeros(1, channels, length))
+
+    def begin(self, mix: Tensor) -> Pending:
+        """Separate the mix.
+
+        Raises:
+            ConfigError: the device lacks an operation, and the separator cannot be moved.
+        """
+        return Done(self(mix))
+
+    def __call__(self, mix: Tensor) -> Tensor:
+        """As in `Executor`; raises what `begin` does."""
+        with self._lock:
+            try:
+                return self._executor(mix)
+            except NotImplementedError as error:
+                if self.device == _PROCESSOR:
+                    raise
+                self._fall_back(error)
+            return self._executor(mix)
+
+    def _fall_back(self, error: NotImplementedError) -> None:
+        reason = str(error).strip().partition("\n")[0]
+        if isinstance(self._separate, Movable):
+            moved: Separate = self._separate.moved_to(_PROCESSOR)
+        elif isinstance(self._separate, nn.Module):
+            moved = self._separate.to(_PROCESSOR)
+        else:
+            raise ConfigError(
+                f"device '{self.device}' lacks an operation that this network needs ({reason}); "
+                "use --device cpu"
+            ) from error
+        logger.warning(
+            "device '%s' lacks an operation that this network needs (%s); "
+            "it runs on the processor from now on",
+            self.device,
+            reason,
+        )
+        self._executor = PlainExecutor(moved, _PROCESSOR, precision=self._precision)

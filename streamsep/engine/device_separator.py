@@ -1,0 +1,114 @@
+"""A separator that computes elsewhere: audio stays on the processor, before and after.
+
+What stands above a separator need not know where it computes. This one does what the device is
+best at (`streamsep.devices`): CUDA graphs and pinned copies on a CUDA device, the processor where
+another device lacks an operation. Several streams may share one, and should: what was recorded for
+one stream serves all. On the processor it computes what the separator within does, to the bit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from streamsep.devices import make_executor
+from streamsep.engine.separator import follow, separate_within, surroundings_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+    from streamsep.engine.separator import SegmentFollower, Separator
+
+__all__ = ["DeviceSeparator"]
+
+
+class DeviceSeparator:
+    """A `Separator` that takes and gives audio on the processor and computes on a device.
+
+    Give it to a `StreamingSeparator` without telling that about the device::
+
+        network = load_separator(device="cuda")
+        stream = StreamingSeparator(DeviceSeparator(network, "cuda"), config)
+
+    Args:
+        separator: what separates; already on the device.
+        device: where it computes.
+        precision: ``float32``, ``tf32`` (CUDA), ``bfloat16``, or None to leave it to the separator.
+        largest_batch: segments to compute together, where that gains anything.
+
+    Raises:
+        ConfigError: the device does not have this precision, or the batch is below 1.
+    """
+
+    def __init__(
+        self,
+        separator: Separator,
+        device: str | torch.device,
+        *,
+        precision: str | None = None,
+        largest_batch: int = 8,
+    ) -> None:
+        self._separator = separator
+        self._executor = make_executor(
+            separator, torch.device(device), precision=precision, largest_batch=largest_batch
+        )
+
+    @property
+    def sample_rate(self) -> int:
+        """That of the separator within."""
+        return self._separator.sample_rate
+
+    @property
+    def channels(self) -> int:
+        """Those of the separator within."""
+        return self._separator.channels
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Those of the separator within."""
+        return self._separator.sources
+
+    @property
+    def stride(self) -> int:
+        """That of the separator within."""
+        return self._separator.stride
+
+    @property
+    def surroundings(self) -> int:
+        """Those of the separator within."""
+        return surroundings_of(self._separator)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes; another one from when that lacked an operation."""
+        return self._executor.device
+
+    def prepare(self, segment: int) -> None:
+        """Do now what would make the first segments of a length slow on this device."""
+        self._executor.prepare(self.channels, segment)
+
+    def __call__(self, mix: Tensor) -> Tensor:
+        """Separate float32 mix [B, C, T] into [B, S, C, T], both on the processor."""
+        return self._executor(mix)
+
+    def separate_within(self, mix: Tensor, start: int, length: int) -> Tensor:
+        """Separate a part of mix [B, C, T] into [B, S, C, length]; see `SurroundedSeparator`."""
+        return self.begin(mix, start, length)()
+
+    def begin(self, mix: Tensor, start: int, length: int) -> Callable[[], Tensor]:
+        """The same, without waiting for the device; see `DeferringSeparator`.
+
+        What makes use of surroundings is computed step by step: they are of many lengths.
+        """
+        if self.surroundings == 0:
+            return self._executor.begin(mix[..., start : start + length]).result
+        around = mix.to(self.device)
+        stems = separate_within(self._separator, around, start, length).float().cpu()
+        return lambda: stems
+
+    def follow(self, *, segment: int, hop: int, wanted: slice) -> SegmentFollower | None:
+        """Follow a live stream, where the separator within can, on its device."""
+        return follow(self._separator, segment=segment, hop=hop, wanted=wanted)
