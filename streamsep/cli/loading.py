@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from streamsep.engine import OverlapConfig
     from streamsep.models import LoadedModel
+    from streamsep.models.tuned import Precision
 
 __all__ = ["announce_model", "choose_device", "file_tiling", "load_with_progress"]
 
@@ -29,7 +30,12 @@ def choose_device(wanted: str) -> str:
 
 
 def load_with_progress(
-    name: str, *, device: str, cache_dir: Path | None, download: bool
+    name: str,
+    *,
+    device: str,
+    cache_dir: Path | None,
+    download: bool,
+    precision: Precision | None = None,
 ) -> LoadedModel:
     """Load a network; if it has to be downloaded, show how far it is."""
     from rich.console import Console
@@ -53,7 +59,12 @@ def load_with_progress(
             bar.update(task, completed=done, total=total, visible=True)
 
         return load_model(
-            name, cache_dir=cache_dir, device=device, download=download, progress=show
+            name,
+            cache_dir=cache_dir,
+            device=device,
+            precision=precision,
+            download=download,
+            progress=show,
         )
 
 
@@ -63,17 +74,18 @@ def file_tiling(
     """Segments on the network's grid: hop and segment both multiples of its stride by default."""
     from streamsep.engine import OverlapConfig
 
-    segment = model.segment
+    segment, usual = model.segment, model.overlap
     if segment_s is not None:
         # Four strides, so that a quarter of overlap leaves the hop on the grid too.
         grid = 4 * model.stride
+        usual = 0.25
         segment = grid * round(segment_s * model.sample_rate / grid)
         if segment < grid:
             raise ConfigError(
                 f"--segment {segment_s:g} s is too short for this network, use at least "
                 f"{grid / model.sample_rate:.2f} s"
             )
-    return OverlapConfig(segment=segment, overlap=0.25 if overlap is None else overlap)
+    return OverlapConfig(segment=segment, overlap=usual if overlap is None else overlap)
 
 
 def announce_model(model: LoadedModel, *, quiet: bool) -> None:

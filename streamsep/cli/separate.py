@@ -28,6 +28,8 @@ from streamsep.cli.separate_options import (
     OtherMethodChoice,
     OutFolder,
     Overlap,
+    Precision,
+    PrecisionChoice,
     Refinement,
     RefinementChoice,
     Seed,
@@ -51,6 +53,7 @@ def separate(
     out: OutFolder = Path("separated"),
     filename: Filename = "{track}/{stem}.{ext}",
     device: Device = "auto",
+    precision: PrecisionChoice = Precision.FLOAT32,
     shifts: Shifts = 0,
     overlap: Overlap = None,
     segment: Segment = None,
@@ -88,6 +91,10 @@ def separate(
         raise ConfigError(
             "--latency-preset sets its own segments: leave out --segment and --overlap"
         )
+    if latency_preset is not None and precision is not Precision.FLOAT32:
+        raise ConfigError(
+            "--latency-preset computes as the live engine does, in float32: leave out --precision"
+        )
     from streamsep.cli.loading import (
         announce_model,
         choose_device,
@@ -118,7 +125,13 @@ def separate(
         device=device,
         seed=seed,
     )
-    model = load_with_progress(name, device=device, cache_dir=cache_dir, download=download)
+    model = load_with_progress(
+        name,
+        device=device,
+        cache_dir=cache_dir,
+        download=download,
+        precision=precision.value if live is None else None,
+    )
     layout = OutputLayout(out, model.name, filename)
     if any(track.resolve() == out.resolve() for track in tracks):
         # The output folder is what shall be separated (`.` into `.`): only leave out its stems.

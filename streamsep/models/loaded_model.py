@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from streamsep.errors import ConfigError
 from streamsep.models.bag import Bag
 from streamsep.models.surroundings import separate_within, surroundings_of
 
@@ -32,6 +33,7 @@ class LoadedModel:
         path: the file it was loaded from; that of a bag says which members it has.
         licence: terms of the weights.
         segment: samples to give it at once when separating files, a multiple of its stride.
+        overlap: share of such a segment that the next one covers too.
         device: where it computes.
         card: its card, None for a file of one's own.
         warning: one line for the user if this is not the network that was wanted.
@@ -43,6 +45,7 @@ class LoadedModel:
     path: Path
     licence: str
     segment: int
+    overlap: float = 0.25
     device: str | torch.device = "cpu"
     card: ModelCard | BagSummary | None = None
     warning: str | None = None
@@ -89,6 +92,14 @@ class LoadedModel:
             return replace(self, separator=self.separator.restrict(wanted))
         return self
 
+    def moved_to(self, device: str | torch.device) -> LoadedModel:
+        """The same on another device; networks move, so this one must not be used any more.
+
+        Raises:
+            ConfigError: it is an exported program, which stays where it was loaded.
+        """
+        return replace(self, separator=_moved(self.separator, device), device=device)
+
     def __call__(self, mix: Tensor) -> Tensor:
         """Separate float32 mix [B, C, T], wherever it lies, into [B, S, C, T] on the device."""
         return self.separator(mix.to(self.device))
@@ -106,3 +117,20 @@ class LoadedModel:
         """Follow a live stream, if the network can; see `HybridDemucs.follow`."""
         follow = getattr(self.separator, "follow", None)
         return follow(segment=segment, hop=hop, wanted=wanted) if follow else None
+
+
+def _moved(separator: Separator, device: str | torch.device) -> Separator:
+    from torch import nn
+
+    if isinstance(separator, Bag):
+        members = [
+            replace(member, separator=_moved(member.separator, device))
+            for member in separator.members
+        ]
+        return Bag(members, separator.sources)
+    if isinstance(separator, nn.Module):
+        return cast("Separator", separator.to(device))
+    raise ConfigError(
+        f"an exported program cannot be moved to '{device}' once it is loaded; "
+        f"load it there, with --device {device}"
+    )

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
     from streamsep.config import ModelCard
     from streamsep.models.architectures import Network
+    from streamsep.models.tuned import Precision
+    from streamsep.models.tuned.hybrid import TunedHybridDemucs
 
     Progress = Callable[[int, int | None], None]
 
@@ -57,6 +59,9 @@ AUTO = "auto"
 
 _STARTER = "starter"
 _DEFAULT_SEGMENT = 216 * 2048  # 10 s at 44.1 kHz
+# Hybrid Demucs was measured, see docs/performance.md: 6 s at 44.1 kHz, of which 0.4 s are shared.
+_HYBRID_SEGMENT = 128 * 2048
+_HYBRID_OVERLAP = 1 / 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,7 @@ def load_model(
     *,
     cache_dir: Path | None = None,
     device: str | torch.device = "cpu",
+    precision: Precision | None = None,
     download: bool = True,
     progress: Progress | None = None,
     hub_dir: Path | None = None,
@@ -111,6 +117,9 @@ def load_model(
             YAML file that describes a bag.
         cache_dir: folder of downloads, `default_cache_dir()` if None.
         device: where the network shall run.
+        precision: None for the network as it is. Else it is tuned to separate files on the
+            processor where that can be done (see `streamsep.models.tuned`), and computes in
+            "float32", "bfloat16", or "auto": bfloat16 if the processor has instructions for it.
         download: False to use only what is on this machine.
         progress: called during downloads with the bytes so far and in all.
         hub_dir: torch's cache; None asks torch.
@@ -122,7 +131,7 @@ def load_model(
         ConfigError: the device cannot be used, or the networks of a bag do not fit together.
     """
     places = Places(cache_dir, hub_dir)
-    loader = _Loader(places, device, download=download, progress=progress)
+    loader = _Loader(places, device, precision, download=download, progress=progress)
     return loader.load(str(name_or_path))
 
 
@@ -136,6 +145,7 @@ class _Loader:
         self,
         places: Places,
         device: str | torch.device,
+        precision: Precision | None,
         *,
         download: bool,
         progress: Progress | None,
@@ -144,9 +154,10 @@ class _Loader:
         self._bags = load_bag_cards()
         self._places = places
         self._device = device
+        self._precision = precision
         self._download = download
         self._progress = JointProgress(progress)
-        self._networks: dict[Path, Network] = {}
+        self._networks: dict[Path, Network | TunedHybridDemucs] = {}
 
     def load(self, name: str, beside: Path = Path(), within: tuple[Path, ...] = ()) -> LoadedModel:
         """Load what a name or a path stands for.
@@ -220,12 +231,14 @@ class _Loader:
         return destination
 
     def _card(self, card: ModelCard, path: Path, warning: str | None = None) -> LoadedModel:
+        network = self._network(path)
         return LoadedModel(
-            separator=self._network(path),
+            separator=network,
             name=card.name,
             path=path,
             licence=card.licence,
             segment=card.segment,
+            overlap=_overlap_for_files(network),
             device=self._device,
             card=card,
             warning=warning,
@@ -248,6 +261,7 @@ class _Loader:
             path=path,
             licence=header.licence if header else "unknown",
             segment=_segment_for_files(network),
+            overlap=_overlap_for_files(network),
             device=self._device,
         )
 
@@ -261,12 +275,15 @@ class _Loader:
         except StreamSepError as error:
             raise type(error)(f"{name or path}: {error}") from error
         segment = bag.segment or min(member.segment for member in members)
+        segment = _on_grid(segment, separator.stride)
+        overlap = max(member.overlap for member in members)
         return LoadedModel(
             separator=separator,
             name=name or bag.name or path.stem,
             path=path,
             licence=bag.licence or join_licences(member.licence for member in members),
-            segment=_on_grid(segment, separator.stride),
+            segment=segment,
+            overlap=overlap if segment * overlap % separator.stride == 0 else 0.25,
             device=self._device,
             card=summarise(name, bag, self._cards) if name else None,
             warning=next((member.warning for member in members if member.warning), None),
@@ -282,9 +299,9 @@ class _Loader:
         self._progress.expect(card for card in cards if self._places.find(card) is None)
         return [self.load(member, path.parent, within) for member in bag.members]
 
-    def _network(self, path: Path) -> Network:
+    def _network(self, path: Path) -> Network | TunedHybridDemucs:
         if path not in self._networks:
-            self._networks[path] = _load_network(path, self._device)
+            self._networks[path] = _load_network(path, self._device, self._precision)
         return self._networks[path]
 
 
@@ -296,13 +313,26 @@ def _weighted(bag: BagCard, members: Sequence[LoadedModel]) -> list[Member]:
     ]
 
 
-def _segment_for_files(network: Network) -> int:
+def _segment_for_files(network: Network | TunedHybridDemucs) -> int:
     """What a network from a file is given at once, no more than it can see."""
     longest = getattr(network, "longest_segment", None)  # only transformers have a limit
+    if _is_hybrid(network):
+        return _on_grid(_HYBRID_SEGMENT, network.stride)
     if longest is None:
         return _on_grid(_DEFAULT_SEGMENT, network.stride)
     grid = 4 * network.stride
     return max(1, longest // grid) * grid
+
+
+def _overlap_for_files(network: Network | TunedHybridDemucs) -> float:
+    """The share of a segment that the next one covers too."""
+    return _HYBRID_OVERLAP if _is_hybrid(network) else 0.25
+
+
+def _is_hybrid(network: Network | TunedHybridDemucs) -> bool:
+    from streamsep.models.hybrid_config import HybridDemucsConfig
+
+    return isinstance(network.config, HybridDemucsConfig)
 
 
 def _on_grid(segment: int, stride: int) -> int:
@@ -311,11 +341,16 @@ def _on_grid(segment: int, stride: int) -> int:
     return grid * max(1, round(segment / grid))
 
 
-def _load_network(path: Path, device: str | torch.device) -> Network:
+def _load_network(
+    path: Path, device: str | torch.device, precision: Precision | None
+) -> Network | TunedHybridDemucs:
     # Imported here: listing networks must not take the seconds that importing torch does.
     from streamsep.models.checkpoints import load_checkpoint
+    from streamsep.models.tuned import tune
 
     network = load_checkpoint(path)
+    if precision is not None and str(device) == "cpu":
+        return tune(network.requires_grad_(False), precision)
     try:
         return network.to(device).requires_grad_(False)
     except (RuntimeError, AssertionError) as error:

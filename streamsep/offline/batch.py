@@ -16,6 +16,7 @@ from streamsep.offline.layout import OutputLayout, track_names
 from streamsep.offline.separate import (
     SeparatedTrack,
     separate_track,
+    share_network,
     stem_paths,
     stem_selector,
 )
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from streamsep.offline.options import SeparationOptions
     from streamsep.offline.rendering import Renderer
     from streamsep.offline.separate import StemPath
+    from streamsep.offline.shared_network import Seat, SharedNetwork
 
 __all__ = ["BatchObserver", "TrackOutcome", "separate_batch"]
 
@@ -78,14 +80,16 @@ def separate_batch(
 ) -> list[TrackOutcome]:
     """Separate tracks; each fails or succeeds on its own.
 
-    The tracks share one network. On the CPU the cores are divided among the jobs.
+    The tracks share one network. On the CPU the cores are divided among the jobs. One track more
+    than there are jobs is under way, so that the network has work while another ends; where the
+    network computes batches, as many tracks as may be needed to fill one.
 
     Args:
         found: the files.
         model: the network.
         options: how, and what to write.
         layout: where the stems go.
-        jobs: tracks separated at the same time, at least 1.
+        jobs: segments, or batches of them, computed at the same time, at least 1.
         skip_existing: leave out tracks whose stems are all there already; such stems are whole.
         observer: is told how it is getting on.
         renderer: what is made of the stems, instead of writing those that the options ask for.
@@ -101,15 +105,20 @@ def separate_batch(
     if jobs < 1:
         raise ConfigError(f"jobs must be at least 1, got {jobs}")
     batch = _Batch(found, model, options, layout, observer, renderer, skip_existing=skip_existing)
+    jobs = min(jobs, max(1, len(found)))
+    under_way = max(jobs + 1, options.effective_batch)
     threads = torch.get_num_threads()
-    torch.set_num_threads(max(1, threads // min(jobs, max(1, len(found)))))
+    torch.set_num_threads(max(1, threads // jobs))
     try:
-        with ThreadPoolExecutor(jobs, "separate") as pool:
+        with (
+            ThreadPoolExecutor(under_way, "separate") as pool,
+            share_network(model, options, renderer=renderer, workers=jobs) as network,
+        ):
             try:
-                return batch.run(pool)
+                return batch.run(pool, network)
             except BaseException:
                 batch.cancelled.set()
-                pool.shutdown(wait=True, cancel_futures=True)
+                pool.shutdown(wait=False, cancel_futures=True)
                 raise
     finally:
         torch.set_num_threads(threads)
@@ -141,10 +150,10 @@ class _Batch:
         self._skip_existing = skip_existing
         self._check_names()
 
-    def run(self, pool: ThreadPoolExecutor) -> list[TrackOutcome]:
+    def run(self, pool: ThreadPoolExecutor, network: SharedNetwork) -> list[TrackOutcome]:
         """Separate all tracks in the pool's threads; outcomes in the order of the files."""
         futures = [
-            pool.submit(self._separate, index, source, stem_path)
+            pool.submit(self._separate, index, source, stem_path, network.seat(index))
             for index, (source, stem_path) in enumerate(self._tracks)
         ]
         # Waiting in slices keeps the main thread open for Ctrl-C on every platform; a bug in one
@@ -166,7 +175,7 @@ class _Batch:
                         "{track} and {trackext} to the filename template"
                     )
 
-    def _separate(self, index: int, source: Path, stem_path: StemPath) -> TrackOutcome:
+    def _separate(self, index: int, source: Path, stem_path: StemPath, seat: Seat) -> TrackOutcome:
         def on_progress(done: int, total: int | None) -> None:
             if self.cancelled.is_set():
                 raise _Cancelled
@@ -183,6 +192,7 @@ class _Batch:
                     stem_path,
                     on_progress,
                     renderer=self._renderer,
+                    seat=seat,
                 )
             outcome = TrackOutcome(source, result=result)
         except StreamSepError as error:

@@ -10,6 +10,7 @@ from streamsep.files import Encoding
 
 if TYPE_CHECKING:
     from streamsep.engine import ConsistencyName, OverlapConfig, RefinementName, StreamConfig
+    from streamsep.models.tuned import Precision
 
 __all__ = ["ClipMode", "OtherMethod", "SeparationOptions"]
 
@@ -22,7 +23,7 @@ class SeparationOptions:
     """Everything about a separation but the file, the network and the place of the result.
 
     Attributes:
-        tiling: None for the network's own segment with 25 % overlap; an `OverlapConfig` for other
+        tiling: None for the network's own segment and overlap; an `OverlapConfig` for other
             segments; a `StreamConfig` to separate the file as a live stream would be.
         shifts: passes with random delays to average; 0 for one pass without delay.
         consistency: what becomes of the difference between the mixture and the stems' sum.
@@ -36,6 +37,11 @@ class SeparationOptions:
             `none` leaves them, which only float32 files can hold. None: `none` for float32, else
             `clamp`.
         device: where the network computes.
+        precision: in which a network that is given by name computes on the processor: "float32",
+            "bfloat16", or "auto" for bfloat16 where there are instructions for it.
+        batch: segments, of one file or of several, that the network computes together; None for 1
+            on the CPU, where more gains nothing, and else 4. With 1 every file is what it would be
+            alone, to the last bit; with more, but for rounding.
         seed: decides the shifts.
 
     Raises:
@@ -51,11 +57,15 @@ class SeparationOptions:
     encoding: Encoding = field(default_factory=Encoding)
     clip_mode: ClipMode | None = None
     device: str = "cpu"
+    precision: Precision = "float32"
+    batch: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.clip_mode == "none" and not self.holds_overshoot:
             raise ConfigError("clip mode 'none' needs float32 wav: integers end at full scale")
+        if self.batch is not None and self.batch < 1:
+            raise ConfigError(f"a batch must have at least 1 segment, got {self.batch}")
 
     def needed_stems(self, sources: tuple[str, ...]) -> tuple[str, ...]:
         """The stems of a network that the written files depend on.
@@ -66,6 +76,11 @@ class SeparationOptions:
         # The sum of the others, and what is shared out among all, need all.
         alone = self.other_method != "add" and self.consistency == self.refinement == "off"
         return (self.two_stems,) if self.two_stems is not None and alone else sources
+
+    @property
+    def effective_batch(self) -> int:
+        """The batch, with the default filled in."""
+        return self.batch or (1 if self.device == "cpu" else 4)
 
     @property
     def holds_overshoot(self) -> bool:

@@ -13,17 +13,20 @@ from typing import IO, TYPE_CHECKING, Protocol, Self
 import numpy as np
 import torch
 
+from streamsep._version import __version__
 from streamsep.errors import OutputError
+from streamsep.files import StemWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from torch import Tensor
 
-    from streamsep.files import StemWriter
+    from streamsep.files import AudioReader
+    from streamsep.offline.options import SeparationOptions
 
-__all__ = ["DirectSink", "RescalingSink", "StemSink"]
+__all__ = ["DirectSink", "RescalingSink", "StemSink", "open_sink"]
 
 HEADROOM = 1.01
 """How far below full scale a rescaled track's peak comes to lie, as a factor."""
@@ -156,3 +159,41 @@ class RescalingSink:
             f"cannot write temporary files into '{self._folder}': {error.strerror}; free some "
             "space, choose another output folder or use another clip mode than 'rescale'"
         )
+
+
+def open_sink(
+    paths: Mapping[str, Path], reader: AudioReader, model: str, options: SeparationOptions
+) -> StemSink:
+    """Begin the files of one track.
+
+    Args:
+        paths: the file of every stem, by name.
+        reader: the track.
+        model: name of the network, to be written into the files.
+        options: the encoding and what happens to samples beyond full scale.
+
+    Raises:
+        OutputError: one of the files cannot be created; then none is left.
+    """
+    title = reader.path.stem.encode("utf-8", "replace").decode()  # a name need not be text
+    comment = f"separated by streamsep {__version__} with {model}"
+    writers: list[StemWriter] = []
+    try:
+        for name, path in paths.items():
+            writers.append(
+                StemWriter(
+                    path,
+                    reader.sample_rate,
+                    reader.channels,
+                    options.encoding,
+                    frames=reader.frames,
+                    metadata={"title": f"{title} ({name})", "comment": comment},
+                )
+            )
+    except BaseException:
+        for writer in writers:
+            writer.abort()
+        raise
+    if options.effective_clip_mode == "rescale":
+        return RescalingSink(writers, writers[0].path.parent)
+    return DirectSink(writers)

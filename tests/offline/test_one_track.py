@@ -234,7 +234,7 @@ def test_blocks_and_segments_of_the_file_do_not_show(
     model = fake_model(SegmentShaped())
     song = write(tmp_path / "song.wav", noise(2, 20_000))
     in_one_piece = stems_of(separate(song, model, tiling=LIVE))
-    monkeypatch.setattr("streamsep.offline.separate.BLOCK", 777)
+    monkeypatch.setattr("streamsep.offline.track.BLOCK", 777)
     assert torch.equal(stems_of(separate(song, model, tiling=LIVE)), in_one_piece)
 
 

@@ -6,10 +6,13 @@ file, so what the header announces is there.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, cast
 
+import torch
 from safetensors import safe_open
 
+from streamsep.errors import CheckpointError
 from streamsep.models.checkpoints.assembly import StoredWeight
 
 if TYPE_CHECKING:
@@ -51,6 +54,11 @@ class SafetensorsFile:
         # Its type stubs lack most types.
         self._file = cast("Any", safe_open(path, framework="pt"))
         self.metadata: Mapping[str, str] = self._file.metadata() or {}
+        # Numbers are read, not mapped: mapped ones would stay in memory beside their copies.
+        self._bytes = path.open("rb")
+        length = int.from_bytes(self._bytes.read(8), "little")
+        self._header = json.loads(self._bytes.read(length))
+        self._begin = 8 + length
         self.weights = {name: self._weight(name) for name in self._file.keys()}  # noqa: SIM118
 
     def __enter__(self) -> SafetensorsFile:
@@ -58,15 +66,23 @@ class SafetensorsFile:
         return self
 
     def __exit__(self, *reason: object) -> None:
+        self._bytes.close()
         self._file.__exit__(*reason)
 
     def _weight(self, name: str) -> StoredWeight:
         view = self._file.get_slice(name)
         kind = str(view.get_dtype())
 
-        def read() -> Tensor:
-            tensor: Tensor = self._file.get_tensor(name)
-            # A copy: the file must be free to be replaced while the network lives.
-            return tensor.clone()
+        shape = tuple(view.get_shape())
 
-        return StoredWeight(tuple(view.get_shape()), _ELEMENT_TYPES.get(kind, kind), read)
+        def read() -> Tensor:
+            if kind not in _ELEMENT_TYPES:
+                return cast("Tensor", self._file.get_tensor(name).clone())
+            tensor = torch.empty(shape, dtype=getattr(torch, _ELEMENT_TYPES[kind]))
+            self._bytes.seek(self._begin + self._header[name]["data_offsets"][0])
+            numbers = tensor.reshape(-1).view(torch.uint8).numpy()
+            if self._bytes.readinto(memoryview(numbers.data)) != numbers.size:
+                raise CheckpointError(f"{name} ends early, the file was cut while it was read")
+            return tensor
+
+        return StoredWeight(shape, _ELEMENT_TYPES.get(kind, kind), read)
