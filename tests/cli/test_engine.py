@@ -67,7 +67,9 @@ class Shell:
     @contextmanager
     def serving(self, *options: object) -> Iterator[subprocess.Popen[str]]:
         """An engine with the starter for as long as the block lasts."""
-        engine = self.start("serve", "--model", "starter", "--preset", self.preset, *options)
+        engine = self.start(
+            "serve", "--exact", "--model", "starter", "--preset", self.preset, *options
+        )
         assert engine.stdout is not None
         try:
             for line in engine.stdout:

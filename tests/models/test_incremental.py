@@ -79,6 +79,19 @@ def test_a_steady_sound_is_separated_as_by_the_network(network: HybridDemucs, ho
     assert agreement_db(got, network(segment)[..., WANTED]) > 30
 
 
+def test_what_repeats_with_every_hop_is_separated_as_by_the_network() -> None:
+    """Nothing but the ends of the window moves then: they must be as the network sees them."""
+    torch.manual_seed(0)
+    config = HybridDemucsConfig(hidden=4, layer_scale=1.0)
+    network = HybridDemucs(config).eval().requires_grad_(False)
+    stream = noise(0)[..., :HOP].repeat(1, 1, SEGMENT // HOP + 6)
+    following = follower(network)
+    for k in range(7):
+        segment = stream[..., k * HOP : k * HOP + SEGMENT]
+        got = following(segment)[..., WANTED]
+    assert agreement_db(got, network(segment)[..., WANTED]) > 80
+
+
 def test_hops_left_out_cost_no_more_than_going_on(network: HybridDemucs) -> None:
     following, stream = follower(network), noise(20)
     following(stream[..., :SEGMENT])

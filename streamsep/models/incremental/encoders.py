@@ -1,18 +1,21 @@
 """The outer layers of both encoders over a window that moves: most of it is kept.
 
 A layer looks along time by its strided convolution (time branch only) and by its residual branches,
-a few steps to each side. So when the window has moved, a step is the same as before unless it lies
-so near to the end that its right neighbours were padding then, and are sound now. Some steps are
-computed from a piece of the input that is longer by as much as the layer looks to each side; what
-the piece's ends spoil is thrown away::
+a few steps to each side; beyond the window it sees zeros. So when the window has moved, a step is
+the same as before unless it lies near to an end: at the right its neighbours were zeros and are
+sound now, at the left they were sound and are zeros now. The steps at both ends are computed anew,
+and some of those between, see below, each stretch from a piece of the input that is longer by as
+much as the layer looks to each side; what the piece's own ends spoil is thrown away::
 
-    input    |known . . . . . . . . . . . . . . . . . . . . . . . . . . . . . . . new|
-    piece                            |- - lead - -|------------ renewed ------------|
-    output   |kept  . . . . . . . . . . . . . . . |·································|
+    input    | . . . . . . . . . . . . . . . . . . . . . . . . . . . . . . . . . . . . . . new|
+    pieces   |--------- lead|          |lead ------- lead|            |lead ------------------|
+    output   |·········|kept . . . . . . . . |·····|. . . . . . . . . . . . |·················|
+              beginning                       sweep                                       end
 
 The norms inside the branches are over the whole window; their statistics are kept step by step.
-What is kept was normalised with older statistics. That, and the left end, where a window that is
-computed at once sees padding instead of what has been, is all in which this differs.
+What is kept was normalised with the statistics of its day. That is all in which this differs from a
+window that is computed at once, and the sweep, which goes over the window and begins again, keeps
+it small.
 """
 
 from __future__ import annotations
@@ -21,16 +24,16 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
 
-from streamsep.models.incremental.window import Window, WindowStatistics
+from streamsep.models.incremental.branches import MovingBranches, Part
+from streamsep.models.incremental.window import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
+
+    from torch import Tensor
 
     from streamsep.models.hybrid_layers import EncoderLayer
-    from streamsep.models.residual import ResidualBranches
 
 __all__ = ["MovingLayer"]
 
@@ -42,7 +45,8 @@ class MovingLayer:
         layer: the layer, shared with the network.
         length: steps of the window, in the layer's output.
         per_frame: steps of the output in a frame of the spectrogram.
-        stale: steps at the end of the input that are computed anew whenever the window moves.
+        changing: steps at the beginning and at the end of the input that change when the window
+            moves.
         convolve_only: stop after the strided convolution, as bare layers do anyway.
         offset: what is added to the output.
     """
@@ -52,7 +56,7 @@ class MovingLayer:
         layer: EncoderLayer,
         length: int,
         per_frame: int,
-        stale: int,
+        changing: tuple[int, int],
         *,
         convolve_only: bool = False,
         offset: Tensor | None = None,
@@ -67,11 +71,30 @@ class MovingLayer:
         ahead = 0 if shape.along_frequency else shape.kernel - shape.padding - 1
         self._cut = 0 if shape.along_frequency else -(-shape.padding // shape.stride)
         branches = layer.dconv if self._finishes else None
-        self._branches = None if branches is None else _MovingBranches(branches, length)
+        self._branches = None if branches is None else MovingBranches(branches, length)
         reach = 0 if self._branches is None else self._branches.reach
-        self.stale = (stale + ahead) // self._shrinks + reach
+        before = 0 if shape.along_frequency else shape.padding
+        self.changing = (
+            -(-(changing[0] + before) // self._shrinks) + reach,
+            (changing[1] + ahead) // self._shrinks + reach,
+        )
         self._lead = self._cut + reach
+        self._renewed = 0
         self.output = Window(length)
+
+    def renew(self, steps: int, moved: int) -> int:
+        """Compute so many steps at the end anew with every move, and all that change.
+
+        Args:
+            steps: at least these.
+            moved: by how many frames the window usually moves.
+
+        Returns:
+            How many steps at the end of the input these look at.
+        """
+        steps = max(steps, moved * self._per_frame + self.changing[1])
+        self._renewed = min(steps, self.output.length)
+        return (self._renewed + self._lead) * self._shrinks
 
     def begin_as(self, other: MovingLayer, batch: int) -> None:
         """Hold what the same layer of another stream holds, for every signal of a batch."""
@@ -94,98 +117,41 @@ class MovingLayer:
         self.output.move(moved * steps)
         if self._branches is not None:
             self._branches.move(moved * steps)
-        changed = max(0, length - moved * steps - self.stale)
-        self._renew(window, changed, length, inject)
-        if changed:
-            self._renew(window, swept.start * steps, min(changed, swept.stop * steps), inject)
+        beginning, end = self.changing
+        end = max(0, length - max(moved * steps + end, self._renewed))
+        beginning = min(beginning, end)
+        first, last = max(beginning, swept.start * steps), min(end, swept.stop * steps)
+        stretches = [slice(0, beginning), slice(first, last), slice(end, length)]
+        self._renew(window, [each for each in stretches if each.start < each.stop], inject)
 
-    def _renew(self, window: Tensor, first: int, last: int, inject: Tensor | None) -> None:
-        """Compute some steps of the output."""
-        if first >= last:
-            return
-        length = self.output.length
-        start, stop = max(0, first - self._lead), min(length, last + self._lead)
-        y = self._layer.convolve(
-            window[..., start * self._shrinks : stop * self._shrinks],
-            None if inject is None else inject[..., start:stop],
+    def _renew(self, window: Tensor, stretches: Sequence[slice], inject: Tensor | None) -> None:
+        """Compute some stretches of the output."""
+        parts = [self._part_around(each) for each in stretches]
+        spans = [part.span for part in parts]
+        y = torch.cat(
+            [
+                self._layer.convolve(
+                    window[..., span.start * self._shrinks : span.stop * self._shrinks],
+                    None if inject is None else inject[..., span],
+                )
+                for span in spans
+            ],
+            dim=-1,
         )
         if self._finishes:
             branches = None
             if self._branches is not None:
-                foreign = (self._cut if start else 0, self._cut if stop < length else 0)
-                branches = partial(self._branches.run, start=start, foreign=foreign)
+                branches = partial(self._branches.run, parts=parts)
+            # All but the branches knows only the step itself.
             y = self._layer.finish(y, branches)
-        y = y[..., first - start : last - start]
-        self.output.write(first, y if self._offset is None else y + self._offset)
+        pieces = torch.split(y, [part.steps for part in parts], -1)
+        for stretch, span, piece in zip(stretches, spans, pieces, strict=True):
+            own = piece[..., stretch.start - span.start : stretch.stop - span.start]
+            self.output.write(stretch.start, own if self._offset is None else own + self._offset)
 
-
-class _MovingBranches:
-    """Residual branches over a part of a window, with norms over all of it."""
-
-    def __init__(self, branches: ResidualBranches, length: int) -> None:
-        self._length = length
-        self._branches = list(_parts(branches))
-        self._statistics = [
-            (WindowStatistics(length), WindowStatistics(length)) for _ in self._branches
-        ]
-        self.reach = sum(squeeze.dilation[0] for squeeze, *_ in self._branches)
-
-    def begin_as(self, other: _MovingBranches, batch: int) -> None:
-        """Hold what the same branches of another stream hold."""
-        for own, others in zip(self._statistics, other._statistics, strict=True):
-            for statistics, of_other in zip(own, others, strict=True):
-                statistics.begin_as(of_other, batch)
-
-    def move(self, steps: int) -> None:
-        """Let the oldest steps go."""
-        for statistics in self._statistics:
-            for each in statistics:
-                each.move(steps)
-
-    def run(self, x: Tensor, *, start: int, foreign: tuple[int, int]) -> Tensor:
-        """Map a part of the window, x [B, C, n], to the same shape.
-
-        Args:
-            x: the part.
-            start: the step of the window at which it begins.
-            foreign: steps at its ends that are not as in the window.
-        """
-        left, right = foreign
-        for parts, statistics in zip(self._branches, self._statistics, strict=True):
-            squeeze, squeeze_norm, widen, widen_norm, scale = parts
-            left += squeeze.dilation[0] if start else 0
-            right += squeeze.dilation[0] if start + x.shape[-1] < self._length else 0
-            own = slice(left, x.shape[-1] - right)
-            y = squeeze(x)
-            y = F.gelu(_normalised(squeeze_norm, y, statistics[0], start, own))
-            y = widen(y)
-            y = F.glu(_normalised(widen_norm, y, statistics[1], start, own), dim=1)
-            x = x + scale(y)
-        return x
-
-
-def _parts(
-    branches: ResidualBranches,
-) -> Iterable[tuple[nn.Conv1d, nn.GroupNorm, nn.Conv1d, nn.GroupNorm, nn.Module]]:
-    """What every branch is made of; see `residual.py`."""
-    for branch in branches.layers:
-        assert isinstance(branch, nn.Sequential)
-        squeeze, squeeze_norm, _, widen, widen_norm, _, scale = branch
-        assert isinstance(squeeze, nn.Conv1d)
-        assert isinstance(widen, nn.Conv1d)
-        assert isinstance(squeeze_norm, nn.GroupNorm)
-        assert isinstance(widen_norm, nn.GroupNorm)
-        yield squeeze, squeeze_norm, widen, widen_norm, scale
-
-
-def _normalised(
-    norm: nn.GroupNorm, y: Tensor, statistics: WindowStatistics, start: int, own: slice
-) -> Tensor:
-    """Normalise y [B, C, n], which begins at a step of the window, by the whole window.
-
-    Of y only `own` is as in the window and counts.
-    """
-    statistics.write(start + own.start, y[..., own])
-    mean, variance = statistics.moments()
-    scale = norm.weight * (variance[:, None] + norm.eps).rsqrt()
-    return torch.addcmul((norm.bias - mean[:, None] * scale)[..., None], y, scale[..., None])
+    def _part_around(self, stretch: slice) -> Part:
+        """What must be computed for a stretch, and what of it the strided convolution spares."""
+        length = self.output.length
+        start, stop = max(0, stretch.start - self._lead), min(length, stretch.stop + self._lead)
+        own = slice(start + self._cut if start else 0, stop - self._cut if stop < length else stop)
+        return Part(slice(start, stop), own)

@@ -82,9 +82,15 @@ class WindowStatistics:
     def write(self, first: int, values: Tensor) -> None:
         """Take in some steps of the window, [B, C, n]."""
         self._width = values.shape[1]
-        variance, mean = torch.var_mean(values, dim=1, correction=0)
-        self._means.write(first, mean)
-        self._squares.write(first, variance * self._width)
+        # In two passes over memory that lies in order: `torch.var_mean` takes ten times as long.
+        mean = values.mean(dim=1, keepdim=True)
+        self._means.write(first, mean[:, 0])
+        self._squares.write(first, (values - mean).square_().sum(dim=1))
+
+    def rewrite(self, means: Tensor, squares: Tensor) -> None:
+        """Replace those of all steps: means and sums of squared differences from them, [B, N]."""
+        self._means.steps.copy_(means)
+        self._squares.steps.copy_(squares)
 
     def moments(self, *, correction: int = 0) -> tuple[Tensor, Tensor]:
         """Mean and variance of the window, [B] each; the variance divides by count − correction."""
