@@ -4,23 +4,24 @@
     uv run python benchmarks/live_soak.py --minutes 2 --rounds 2
     uv run python benchmarks/live_soak.py --preset studio       # on a slow machine
 
-A player and a recorder on `jackd -d dummy`, the live loop between them, and an engine with a real
-network. The outputs are the mix and, on two more, the delayed input: every tenth of the time that
-one is compared with what was played, sample by sample, so a lost sample or a latency that moves
-cannot hide. Then the server (SIGTERM, SIGKILL) and the engine (SIGKILL) die some times; printed are
-the seconds from their return to sound, and from the engine's death to its stems.
+A player and a recorder on `jackd -d dummy`, the live loop between them, and its own engine with a
+real network. The outputs are the mix and, on two more, the delayed input: what is heard there is
+compared with what was played, ten times, so a lost sample or a latency that moves cannot hide. Then
+the server (SIGTERM, SIGKILL) and the engine (SIGKILL) die some times; printed are the seconds from
+the server's return to sound, and from the engine's death to its stems.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import statistics
-import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import psutil
@@ -41,48 +42,37 @@ from bridge.live.task import AudioTask  # noqa: E402
 from bridge.mixing import Route  # noqa: E402
 from bridge.run_folder import ipc_endpoints  # noqa: E402
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 SIGNAL = 0.3 * noise(8.0)
 MIB = 2**20
 
 
-class Serving:
-    """`streamsep serve` in a folder of its own."""
+class OwnEngine:
+    """The engine that the loop starts and keeps, as `streamsep live` does.
 
-    def __init__(self, folder: Path, model: str, preset: str) -> None:
-        self._folder = folder
-        self._options = ["--model", model, "--preset", preset]
-        self._process: subprocess.Popen[str] | None = None
+    Args:
+        folder: a run-time folder of its own.
+        options: of `streamsep serve`.
+    """
+
+    def __init__(self, folder: Path, *options: str) -> None:
         self.endpoints = ipc_endpoints(folder / "streamsep")
+        command = [sys.executable, "-m", "streamsep", "serve", "--lifeline", *options]
+        self.keeper = EngineKeeper(self.endpoints, None, command)
 
-    def start(self) -> None:
-        """Start, and wait until it serves."""
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "streamsep", "serve", *self._options],
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**environment(), "XDG_RUNTIME_DIR": str(self._folder)},
-        )
-        assert self._process.stdout is not None
-        if not any(line.startswith("READY") for line in self._process.stdout):
-            raise SystemExit("the engine does not start")
-
-    def kill(self) -> None:
-        """SIGKILL."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
+    @property
+    def process(self) -> psutil.Process:
+        """What serves: the zygote's child, where engines are forked."""
+        assert self.keeper.pid is not None
+        started = psutil.Process(self.keeper.pid)
+        return next(iter(started.children()), started)
 
     @property
     def memory_mib(self) -> float:
         """Resident memory."""
-        assert self._process is not None
-        return psutil.Process(self._process.pid).memory_info().rss / MIB
+        return self.process.memory_info().rss / MIB
 
 
-def soak(loop: LiveLoop, engine: Serving, folder: Path, seconds: float) -> dict[str, Any]:
+def soak(loop: LiveLoop, engine: OwnEngine, folder: Path, seconds: float) -> dict[str, Any]:
     """Play for so long, and look ten times."""
     rows = []
     with playing_hall(folder / "hall", SIGNAL, heard_channels=4) as hall:
@@ -131,36 +121,39 @@ def server_rounds(
 
 
 def engine_rounds(
-    loop: LiveLoop, engine: Serving, folder: Path, rounds: int
+    loop: LiveLoop, engine: OwnEngine, folder: Path, rounds: int
 ) -> dict[str, list[float]]:
-    """Seconds until the delayed input has taken over, and from the engine's return to stems."""
-    dry, back = [], []
+    """Seconds from the engine's death to the delayed input, to another session, and to its stems.
+
+    What is on its way plays on: the first gap is no earlier than the latency allows.
+    """
+    dry, connected, stems = [], [], []
     with playing_hall(folder / "hall", SIGNAL, heard_channels=4):
         run_until_playing(loop)
         for _ in range(rounds):
             run_for(loop, loop.status.latency / 44_100 + 0.5)
             counts = loop.status.counts
             gaps, connections = counts["gaps"], counts["connections"]
-            engine.kill()
-            dry.append(run_until(loop, lambda g=gaps: loop.status.counts["gaps"] > g, "a gap"))
-            engine.start()
-            back.append(
-                run_until(
-                    loop, lambda c=connections: loop.status.counts["connections"] > c, "stems"
-                )
-            )
-    return {"dry_after_s": dry, "connected_after_s": back}
+            engine.process.kill()
+            killed_s = time.monotonic()
+            while loop.status.counts["connections"] == connections:
+                loop.poll(0.02)
+                if loop.status.counts["gaps"] > gaps:
+                    gaps = sys.maxsize
+                    dry.append(time.monotonic() - killed_s)
+            connected.append(time.monotonic() - killed_s)
+            stems.append(_last_missed_s(loop) - killed_s)
+    return {"dry_after_s": dry, "connected_after_s": connected, "stems_after_s": stems}
 
 
-@contextmanager
-def serving(folder: Path, model: str, preset: str) -> Iterator[Serving]:
-    """An engine for as long as the block lasts."""
-    engine = Serving(folder, model, preset)
-    engine.start()
-    try:
-        yield engine
-    finally:
-        engine.kill()
+def _last_missed_s(loop: LiveLoop) -> float:
+    """When the delayed input last played, once it has not for three reports."""
+    missed, changed_s = -1, time.monotonic()
+    while time.monotonic() - changed_s < 0.35:
+        loop.poll(0.02)
+        if loop.status.counts["missed"] != missed:
+            missed, changed_s = loop.status.counts["missed"], time.monotonic()
+    return changed_s
 
 
 def main(
@@ -170,17 +163,20 @@ def main(
     model: str = "starter",
     preset: str = "live",
     wait_for_clients: bool = False,
+    allow_late: bool = False,
 ) -> None:
     """Play, kill, and sum up."""
-    import os
-
     os.environ.update(environment())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        os.environ["XDG_RUNTIME_DIR"] = name
+        options = ["--model", model, "--preset", preset, "--incremental"]
+        engine = OwnEngine(folder, *options, *(["--allow-late"] if allow_late else []))
         with (
-            serving(folder, model, preset) as engine,
+            contextlib.closing(engine.keeper) as keeper,
             running_server(folder, period, patient=wait_for_clients) as server,
         ):
+            keeper.ensure()
             task = AudioTask(
                 input="player",
                 output="recorder",
@@ -188,7 +184,7 @@ def main(
                 address=engine.endpoints.audio,
                 patient=True,
             )
-            with LiveLoop(task, EngineKeeper(engine.endpoints)) as loop:
+            with LiveLoop(task, keeper) as loop:
                 results = soak(loop, engine, folder, 60 * minutes)
                 restarts = loop.status.restarts
                 for how in ("term", "kill"):
@@ -198,7 +194,8 @@ def main(
                 deaths = engine_rounds(loop, engine, folder, rounds)
                 results |= deaths
                 _say("engine, SIGKILL: first gap after it", deaths["dry_after_s"])
-                _say("engine, SIGKILL: session after its return", deaths["connected_after_s"])
+                _say("engine, SIGKILL: session after it", deaths["connected_after_s"])
+                _say("engine, SIGKILL: stems after it", deaths["stems_after_s"])
                 print(f"{restarts} restarts in the soak, {loop.status.restarts} in all")
                 print(f"latency in the end: {loop.status.latency}")
     left = [each for each in psutil.Process().children(recursive=True) if each.is_running()]

@@ -44,7 +44,7 @@ _SILENCE_S = 0.6
 """An engine that misses two heartbeats is stalled: to send more would only pile up."""
 _DEAD_S = 2.0
 """Then the connection is given up and another one is made."""
-_BACKOFF_S = (0.05, 1.0)
+_BACKOFF_S = (0.05, 0.25)
 _GREETING_S = 0.25
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -21,7 +22,7 @@ class ChildProcess:
     """A process that holds on to us by its standard input.
 
     It has a group of its own, so that Ctrl-C in a terminal reaches the supervisor alone, which then
-    ends its children in order.
+    ends its children in order; and so that its own children end with it.
 
     Args:
         command: program and arguments.
@@ -81,11 +82,7 @@ class ChildProcess:
     @property
     def drained(self) -> bool:
         """Whether it has ended and all its lines have been taken."""
-        return (
-            self.exit_code is not None
-            and not any(reader.is_alive() for reader in self._readers)
-            and self._lines.empty()
-        )
+        return self.exit_code is not None and not self._is_held and self._lines.empty()
 
     def tell(self, line: str) -> None:
         """Write a line to its standard input; it is lost on a child that has ended."""
@@ -101,21 +98,34 @@ class ChildProcess:
             self._process.stdin.close()
 
     def kill(self) -> None:
-        """End it at once."""
-        self._process.kill()
+        """End it at once, and whatever it has started."""
+        if os.name != "posix":
+            self._process.kill()
+        elif self.exit_code is None or self._is_held:
+            # As long as it has not been waited for, or one of its children lives, the group is its.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
 
     def close(self, patience_s: float) -> None:
         """End it in order; after a while, at once. Nothing is left of it."""
         self.cut()
+        deadline_s = time.monotonic() + patience_s
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(patience_s)
-        self._process.kill()
+        for reader in self._readers:
+            reader.join(max(0.0, deadline_s - time.monotonic()))
+        self.kill()
         self._process.wait()
         for reader in self._readers:
             reader.join(1.0)
         for pipe in (self._process.stdout, self._process.stderr):
-            if pipe is not None and not any(reader.is_alive() for reader in self._readers):
+            if pipe is not None and not self._is_held:
                 pipe.close()
+
+    @property
+    def _is_held(self) -> bool:
+        """Whether somebody could still write to its pipes: it, or a child that outlived it."""
+        return any(reader.is_alive() for reader in self._readers)
 
     def _read(self, pipe: IO[str], take: Callable[[str], None]) -> threading.Thread:
         def read() -> None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DeviceStream", "StreamCounters"]
 
+_SLACK_S = 1.0
+
 
 @dataclass(slots=True)
 class StreamCounters:
@@ -38,8 +40,10 @@ class StreamCounters:
         called_s: time of the last callback.
         overflows: callbacks before which input was lost.
         underflows: callbacks before which the output had run dry.
-        lost: samples that are missing between the times of two inputs.
-        slow: callbacks that took longer than the block lasts: whatever is lost then is our doing.
+        lost: samples that are missing between the times of two inputs; no more than fit between
+            two callbacks, because the clock of a JACK server that had to wait may jump by days.
+        slow: callbacks during which this process computed for longer than the block lasts: whatever
+            is lost then is our doing. Time in which others had the processor does not count.
         load: largest share of a block's duration that its callback took, since somebody last set it
             to 0.
     """
@@ -133,8 +137,9 @@ class DeviceStream:
         self, indata: Samples, outdata: Samples, frames: int, times: Any, flags: Any
     ) -> None:
         """Real-time: counts and calls `play`."""
-        begin_s = time.perf_counter()
+        begin_s, begin_cpu_s = time.perf_counter(), time.process_time()
         counters = self.counters
+        most_lost = (time.monotonic() - counters.called_s + _SLACK_S) * self.sample_rate
         counters.called_s = time.monotonic()
         if flags:
             counters.overflows += bool(flags.input_overflow)
@@ -148,7 +153,7 @@ class DeviceStream:
         if self._next_input_s is not None:
             missing = round((input_s - self._next_input_s) * self.sample_rate)
             # Less is jitter of the clock that these times are read from.
-            counters.lost += missing if missing >= frames else 0
+            counters.lost += missing if frames <= missing <= most_lost else 0
         self._next_input_s = input_s + frames / self.sample_rate
         if self.play is None:
             outdata.fill(0.0)
@@ -159,4 +164,5 @@ class DeviceStream:
         if frames:
             share = (time.perf_counter() - begin_s) * self.sample_rate / frames
             counters.load = max(counters.load, share)
-            counters.slow += share > 1.0
+            computed_s = time.process_time() - begin_cpu_s
+            counters.slow += computed_s * self.sample_rate > frames

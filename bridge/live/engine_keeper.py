@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
+import psutil
+
 from bridge.client import ask_engine
 from bridge.live.child_process import ChildProcess
+from bridge.live.zygote import ENDED, how_it_ended
 from streamsep.errors import ConfigError, EngineError
 
 if TYPE_CHECKING:
@@ -22,14 +26,20 @@ _LOADING_S = 180.0
 """A network of 80 million parameters is loaded and tried out within that, on a slow disk too."""
 _STOPPING_S = 5.0
 _BACKOFF_S = (0.1, 10.0)
+_READY = "READY"
 _ANOTHER = "an engine is running already"
 """What an engine says that finds its place taken."""
+_ASKING_S = 1.0
+_HUNG_S = 3.0
+"""An engine of our own that gives no stems and no answer for so long is ended."""
 _STEADY_S = 30.0
 """An engine that lived that long did not fail to start."""
 
 
 class EngineKeeper:
     """Uses the engine that runs; starts one if there is none, and again when that one dies.
+
+    An engine of our own may come with a zygote, which replaces it by itself and says so.
 
     Args:
         endpoints: where it is or shall be.
@@ -53,12 +63,15 @@ class EngineKeeper:
         self._start_at_s = 0.0
         self._pause_s = _BACKOFF_S[0]
         self._bereft = False
+        self._serves = False
+        self._mute_since_s: float | None = None
+        self._ask_at_s = 0.0
         self.starts = 0
-        """How many engines were started here."""
+        """How many engines of our own there were."""
 
     @property
     def pid(self) -> int | None:
-        """Of our own engine; None if it is not ours, or not there."""
+        """Of our own engine, or of its zygote; None if it is not ours, or not there."""
         return self._child.pid if self._child else None
 
     def ensure(
@@ -78,7 +91,7 @@ class EngineKeeper:
         if self._answers():
             return
         if self.command is None:
-            raise EngineError(f"no engine answers at {self._endpoints.control}; is it running?")
+            raise EngineError(f"no engine answers at {self._endpoints.audio}; is it running?")
         if self._child is None:
             when_starting()
             self._start()
@@ -86,7 +99,8 @@ class EngineKeeper:
         while keep_waiting():
             assert self._child is not None
             line = self._child.next_line(0.1)
-            if line is not None and line.startswith("READY"):
+            if line is not None and line.startswith(_READY):
+                self._serves = True
                 return
             if self._child.drained:
                 reason = self._bury()
@@ -114,10 +128,15 @@ class EngineKeeper:
                 return None
             self._start()
             return None if self._bereft else "the engine has gone; starting one"
-        while child.next_line(0.0) is not None:
-            pass
+        while (line := child.next_line(0.0)) is not None:
+            if line.startswith(_READY):
+                self._serves = True
+            elif line.startswith(ENDED):
+                self.starts += 1
+                self._serves = False
+                return f"the engine has ended ({line.removeprefix(ENDED)}); another takes its place"
         if not child.drained:
-            return None
+            return self._end_if_hung(child) if missed else None
         lived_s = time.monotonic() - self._started_s
         self._pause_s = (
             _BACKOFF_S[0] if lived_s > _STEADY_S else min(2 * self._pause_s, _BACKOFF_S[1])
@@ -146,10 +165,30 @@ class EngineKeeper:
             return False
         return True
 
+    def _end_if_hung(self, child: ChildProcess) -> str | None:
+        """End an engine that serves and answers nothing; it will be replaced as one that died."""
+        now_s = time.monotonic()
+        if now_s < self._ask_at_s:
+            return None
+        self._ask_at_s = now_s + _ASKING_S
+        if not self._serves or self._answers():
+            self._mute_since_s = None
+        elif self._mute_since_s is None:
+            self._mute_since_s = now_s
+        elif now_s - self._mute_since_s > _HUNG_S:
+            self._mute_since_s, self._serves = None, False
+            with contextlib.suppress(psutil.NoSuchProcess):
+                started = psutil.Process(child.pid)
+                for engine in started.children() or [started]:
+                    engine.kill()
+            return "the engine hangs; ending it"
+        return None
+
     def _start(self) -> None:
         assert self.command is not None
         self._child = ChildProcess(self.command)
         self._started_s = time.monotonic()
+        self._serves = False
         self.starts += 1
 
     def _await_other(self, keep_waiting: Callable[[], bool], deadline_s: float) -> None:
@@ -170,6 +209,8 @@ class EngineKeeper:
 
 
 def _reason(child: ChildProcess) -> str:
-    """Its last words, without the name of the program in front of them."""
-    last = child.errors[-1] if child.errors else f"exit code {child.exit_code}"
-    return last.removeprefix("streamsep: ")
+    """Its last words, without the name of the program in front of them; or what killed it."""
+    code = child.exit_code or 0
+    if code < 0 or not child.errors:
+        return how_it_ended(code)
+    return child.errors[-1].removeprefix("streamsep: ")

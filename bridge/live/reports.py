@@ -92,7 +92,7 @@ class Measured:
         longest: samples of the longest block of the device.
         xruns: times that the device was late with input, or got its output too late.
         lost: samples that never came from the device.
-        slow: callbacks that took longer than their block.
+        slow: callbacks that computed for longer than their block lasts.
         missed: samples that were played without their stems.
         gaps: how often stems turned into the delayed input.
         late: samples of stems that came too late.

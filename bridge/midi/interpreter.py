@@ -26,12 +26,13 @@ from typing import TYPE_CHECKING
 from bridge.midi.messages import MidiEvent, MidiKind, decode_message, encode_message
 from bridge.midi.taper import Taper
 from bridge.mixing import Control
+from streamsep.config.midi_map import ButtonBinding, FaderBinding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bridge.mixing import MixControls
-    from streamsep.config.midi_map import ButtonBinding, FaderBinding, MidiMap
+    from streamsep.config.midi_map import MidiMap
 
 __all__ = ["Change", "MidiInterpreter"]
 
@@ -59,6 +60,7 @@ class MidiInterpreter:
 
     def __init__(self, midi_map: MidiMap, controls: MixControls) -> None:
         self._controls = controls
+        self._map = midi_map
         known = set(controls.names())
         self.absent = tuple(
             binding.control for binding in midi_map.bindings() if binding.control not in known
@@ -92,6 +94,26 @@ class MidiInterpreter:
                 value = button.press(event.value, self._controls.get(button.control))
                 return [] if value is None else [Change(button.control, value)]
         return []
+
+    def knows(self, message: Sequence[int]) -> bool:
+        """Whether a message means anything here."""
+        event = decode_message(message)
+        return event is not None and any(part.listens(event) for part in self._parts())
+
+    def release(self, control: Control) -> None:
+        """Let no message turn a control any more."""
+        self._faders = [fader for fader in self._faders if fader.control != control]
+        self._buttons = [button for button in self._buttons if button.control != control]
+
+    def adopt(self, binding: FaderBinding | ButtonBinding) -> None:
+        """Let another fader or button turn its control.
+
+        All others stay as they are: none of them has to meet its value again.
+        """
+        if isinstance(binding, FaderBinding):
+            self._faders.append(_Fader(binding, self._map))
+        else:
+            self._buttons.append(_Button(binding, self._map))
 
     def settle(self) -> list[Change]:
         """Say that no more messages are under way: halves of pairs now count by themselves."""

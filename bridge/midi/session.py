@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Self
 
+from bridge.midi.dialogue import Dialogue
 from bridge.midi.interpreter import MidiInterpreter
 from bridge.midi_port.port import MidiPort
 from bridge.midi_port.reports import Messages, Opened, Unplugged, Unreachable
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from bridge.midi.dialogue import LearnRequest
     from bridge.mixing import MixControls
 
 __all__ = ["MidiSession", "open_midi", "say"]
@@ -33,6 +35,7 @@ class MidiSession:
         controls: what is turned. Others may turn them too; lights and motors follow.
         port: part of the port's name, in place of the map's.
         api: as `MidiPort` takes it.
+        learn: what to learn while it plays.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class MidiSession:
         *,
         port: str | None = None,
         api: str = "auto",
+        learn: LearnRequest | None = None,
     ) -> None:
         self.map = midi_map
         self.connected: str | None = None
@@ -58,6 +62,9 @@ class MidiSession:
         if self._interpreter.absent:
             missing = ", ".join(self._interpreter.absent)
             self._tell(f"the map {midi_map.name} has controls that this mixer has not: {missing}")
+        self._lesson = (
+            None if learn is None else Dialogue(learn, midi_map, self._interpreter, controls)
+        )
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="midi", daemon=True)
         self._thread.start()
@@ -82,6 +89,11 @@ class MidiSession:
         """What is new since the last call, in lines for people; returns at once."""
         return [self._news.popleft() for _ in range(len(self._news))]
 
+    def answer(self, word: str) -> None:
+        """What somebody types who is asked for a control; see `HELP`."""
+        if self._lesson is not None:
+            self._lesson.words.put(word)
+
     def close(self) -> None:
         """Let go of the controller; the controls stay as they are."""
         self._stop.set()
@@ -97,6 +109,9 @@ class MidiSession:
                 self._apply_rest()
             else:
                 self._take(report)
+            if self._lesson is not None:
+                for line in self._lesson.take_news():
+                    self._tell(line)
             if self.connected is not None:
                 for message in self._interpreter.feedback():
                     self._port.send(message)
@@ -104,6 +119,10 @@ class MidiSession:
     def _obey(self, report: Messages) -> None:
         for message in report.messages:
             self.received += 1
+            if self._lesson is not None and not self._interpreter.knows(message):
+                # What is learnt by this message shall not be turned by it.
+                self._lesson.hear(message)
+                continue
             for change in self._interpreter.feed(message):
                 self.changed += 1
                 self._controls.set(change.control, change.value)
@@ -116,6 +135,8 @@ class MidiSession:
     def _take(self, report: Opened | Unplugged | Unreachable) -> None:
         if isinstance(report, Opened):
             self._interpreter.forget_controller()
+            if self._lesson is not None:
+                self._lesson.opened(report)
         self.connected = report.port if isinstance(report, Opened) else None
         self._tell(say(report))
 
@@ -146,6 +167,7 @@ def open_midi(
     *,
     port: str | None = None,
     api: str = "auto",
+    learn: LearnRequest | None = None,
 ) -> MidiSession:
     """Put a controller to work.
 
@@ -154,6 +176,7 @@ def open_midi(
         controls: what it turns.
         port: part of the port's name, in place of the map's.
         api: `alsa`, `jack`, `coremidi`, `winmm`, or `auto` for the first one that answers.
+        learn: what to learn while it plays; `answer` takes what somebody types.
 
     Returns:
         A context manager; call its `poll` now and then for what there is to say.
@@ -162,4 +185,4 @@ def open_midi(
         ConfigError: there is no such map or api, or the map is wrong.
     """
     found = map_or_name if isinstance(map_or_name, MidiMap) else load_midi_map(map_or_name)
-    return MidiSession(found, controls, port=port, api=api)
+    return MidiSession(found, controls, port=port, api=api, learn=learn)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-__all__ = ["Capacity", "Demand", "proposed_budget_s", "time_to_compute_s"]
+__all__ = ["Capacity", "Demand", "most_sessions", "proposed_budget_s", "time_to_compute_s"]
 
 _MOST_LOAD = 0.9
 """Share of the time that may be planned; the rest is for what cannot be."""
@@ -66,10 +66,25 @@ def time_to_compute_s(budget_s: float) -> float:
     return max(budget_s - _OVERHEAD_S, budget_s / 2)
 
 
-class Capacity:
-    """The live streams that have been let in."""
+def most_sessions(demand: Demand, limit: int) -> int:
+    """How many live streams that need the same fit together, `limit` at most."""
+    capacity = Capacity()
+    for number in range(limit):
+        if capacity.refusal(demand):
+            return number
+        capacity.admit(number, demand)
+    return limit
 
-    def __init__(self) -> None:
+
+class Capacity:
+    """The live streams that have been let in.
+
+    Args:
+        allow_late: let in whoever comes, and compute what can be.
+    """
+
+    def __init__(self, *, allow_late: bool = False) -> None:
+        self._allow_late = allow_late
         self._demands: dict[Hashable, Demand] = {}
 
     @property
@@ -79,6 +94,8 @@ class Capacity:
 
     def refusal(self, demand: Demand) -> str | None:
         """Why another stream does not fit, in a sentence; None if it does."""
+        if self._allow_late:
+            return None
         load = self.load + demand.load
         if load > _MOST_LOAD:
             return (

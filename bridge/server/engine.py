@@ -6,9 +6,11 @@ computation takes many times as long as the others, and how long they take decid
 
 from __future__ import annotations
 
+import json
+import math
 import statistics
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, get_args
 
 import torch
@@ -17,10 +19,12 @@ from bridge.server.capacity import Capacity, Demand, proposed_budget_s, time_to_
 from bridge.server.following import Following
 from bridge.server.scheduler import Scheduler, Ticket
 from bridge.server.stream_worker import Finished, StreamWorker
+from streamsep.devices import make_executor
 from streamsep.engine import StreamConfig
 from streamsep.engine.consistency import ConsistencyName
 from streamsep.engine.separator import follow
 from streamsep.errors import ConfigError
+from streamsep.measuring import MOST_RTF
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,10 +34,11 @@ if TYPE_CHECKING:
     from streamsep.engine import Separator
     from streamsep.engine.refinement import RefinementName
 
-__all__ = ["Engine", "Offer", "OfferRefusedError"]
+__all__ = ["LEAST_FADE", "Engine", "Measurements", "Offer", "OfferRefusedError"]
 
 _MEASUREMENTS = 3
-_LEAST_FADE = 64
+LEAST_FADE = 64
+"""Samples over which a live session's preset must fade, so that a late segment can be hidden."""
 
 
 class OfferRefusedError(ConfigError):
@@ -46,6 +51,28 @@ class OfferRefusedError(ConfigError):
     def __init__(self, message: str, *, for_lack_of_room: bool = False) -> None:
         super().__init__(message)
         self.for_lack_of_room = for_lack_of_room
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurements:
+    """How fast an engine was: one that takes its place need not find out again.
+
+    Attributes:
+        segment_s: seconds to compute a segment of the default preset.
+        hops_s: seconds to compute a hop of the presets whose streams are followed, by name.
+    """
+
+    segment_s: float
+    hops_s: dict[str, float]
+
+    def to_json(self) -> str:
+        """In one line."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Measurements:
+        """What `to_json` made."""
+        return cls(**json.loads(text))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,9 +108,13 @@ class Engine:
         budget_s: seconds for computing and transport; None chooses by measurement.
         incremental: let streams keep from hop to hop what they can; a fraction of the work, and
             nearly the same estimates.
+        measured: by an engine like this one; None measures.
+        allow_late: let in live sessions that the device cannot compute in time.
+        precision: ``float32``, ``tf32`` (CUDA), ``bfloat16``, or None to leave it to the separator.
 
     Raises:
-        ConfigError: a preset does not fit the separator or is not among the presets.
+        ConfigError: a preset does not fit the separator or is not among the presets; the device
+            does not have the precision, or it is to be chosen for followed streams.
     """
 
     def __init__(
@@ -98,36 +129,68 @@ class Engine:
         refinement: RefinementName = "off",
         budget_s: float | None = None,
         incremental: bool = False,
+        measured: Measurements | None = None,
+        allow_late: bool = False,
+        precision: str | None = None,
     ) -> None:
         if preset not in presets:
             raise ConfigError(f"unknown preset '{preset}', expected {', '.join(presets)}")
+        if incremental and precision is not None:
+            raise ConfigError(
+                f"precision {precision} is for whole windows and has no effect on streams that are "
+                "followed hop by hop; leave out either --precision or --incremental"
+            )
         self.separator = separator
         self.model = model
         self.preset = preset
         self.consistency: ConsistencyName = consistency
         self.refinement: RefinementName = refinement
         self.budget_s = budget_s
-        self.capacity = Capacity()
-        self.scheduler = Scheduler(separator, device)
+        self.allow_late = allow_late
+        self.capacity = Capacity(allow_late=allow_late)
+        executor = make_executor(separator, device, precision=precision)
+        self.scheduler = Scheduler(separator, device, executor=executor)
         self.presets = {
             name: StreamConfig.from_preset(each).fitted_to(separator.stride)
             for name, each in presets.items()
         }
+        self.scheduler.prepare({each.segment for each in self.presets.values()})
         self._following = Following(separator, self.scheduler) if incremental else None
-        self._measured_hops: dict[StreamConfig, float] = {}
-        if self._following is not None:
-            for config in self.presets.values():
-                if (hop_s := self._following.measure_hop_s(config)) is not None:
-                    self._measured_hops[config] = hop_s
         self._measured = self.presets[preset].segment
-        self._measured_s = self._measure(self._measured)
-        if device.type == "cuda":
-            # The first segment of each length makes cuDNN choose its algorithms.
-            for segment in {each.segment for each in self.presets.values()} - {self._measured}:
-                self._compute_now(segment)
+        if measured is None:
+            measured = self._measure_presets()
+        else:
+            self._warm_up()
+        self._take(measured)
 
-    MOST_LOAD = 0.7
+    MOST_LOAD = MOST_RTF
     """Share of the time that a preset may need on a device; beyond, it would not hold for long."""
+
+    def able_presets(self, groups: int = 1) -> list[str]:
+        """Names of the presets that a live session can have, the shortest latency first.
+
+        Args:
+            groups: how many times the session has the separator's channels.
+        """
+        able = [
+            name
+            for name, each in self.presets.items()
+            if groups * self.load_of(each) <= self.MOST_LOAD and each.crossfade >= LEAST_FADE
+        ]
+        return sorted(able, key=lambda name: self.presets[name].latency)
+
+    def measure_again(self) -> None:
+        """Try the default preset once more; the faster of both measurements counts.
+
+        What else happens on a machine makes computing slower, never faster.
+        """
+        hops_s, segment_s = dict(self.measurements.hops_s), self.measurements.segment_s
+        if self.preset in hops_s and self._following is not None:
+            again_s = self._following.measure_hop_s(self.presets[self.preset])
+            hops_s[self.preset] = min(hops_s[self.preset], again_s or math.inf)
+        else:
+            segment_s = min(segment_s, self._measure(self._measured))
+        self._take(Measurements(segment_s=segment_s, hops_s=hops_s))
 
     def load_of(self, preset: StreamConfig) -> float:
         """Share of the device's time that one session of a preset takes; 1 and more cannot be."""
@@ -137,7 +200,9 @@ class Engine:
     def can_follow(self) -> bool:
         """Whether incremental streams would be less work."""
         config = self.presets[self.preset]
-        following = follow(self.separator, segment=config.segment, hop=config.hop, wanted=slice(0))
+        following = follow(
+            self.separator, segment=config.segment, hop=config.hop, wanted=slice(0, 0)
+        )
         return following is not None
 
     @property
@@ -167,12 +232,13 @@ class Engine:
         hop_s = preset.hop / self.separator.sample_rate
         if hello.mode == "offline":
             return Offer(preset=name, consistency=consistency, budget=0, demand=None, hop_s=hop_s)
-        if preset.crossfade < _LEAST_FADE:
+        if preset.crossfade < LEAST_FADE:
             raise OfferRefusedError(
                 f"preset '{name}' fades over {preset.crossfade} samples and could not hide a late "
-                f"segment; live sessions need {_LEAST_FADE}: take another preset"
+                f"segment; live sessions need {LEAST_FADE}: take another preset"
             )
         demand = self._demand(preset, hello, hop_s)
+        self._check_holds(name, demand)
         refusal = self.capacity.refusal(demand)
         if refusal:
             raise OfferRefusedError(refusal, for_lack_of_room=True)
@@ -234,6 +300,38 @@ class Engine:
         else:
             budget_s = self.budget_s or proposed_budget_s(compute_s, hop_s)
         return Demand(compute_s, hop_s, budget_s)
+
+    def _check_holds(self, name: str, demand: Demand) -> None:
+        if demand.load <= self.MOST_LOAD or self.allow_late:
+            return
+        able = self.able_presets(round(demand.compute_s / self.compute_s(self.presets[name])))
+        raise OfferRefusedError(
+            f"'{self.model}' at preset '{name}' would take {demand.load:.0%} of this device's "
+            f"time, at most {self.MOST_LOAD:.0%} hold; "
+            + (f"take preset {' or '.join(able)}" if able else "none of its presets holds")
+        )
+
+    def _take(self, measurements: Measurements) -> None:
+        self.measurements = measurements
+        """How fast it is."""
+        self._measured_s = measurements.segment_s
+        self._measured_hops = {
+            self.presets[name]: hop_s for name, hop_s in measurements.hops_s.items()
+        }
+
+    def _measure_presets(self) -> Measurements:
+        hops_s = {}
+        if self._following is not None:
+            for name, config in self.presets.items():
+                if (hop_s := self._following.measure_hop_s(config)) is not None:
+                    hops_s[name] = hop_s
+        return Measurements(segment_s=self._measure(self._measured), hops_s=hops_s)
+
+    def _warm_up(self) -> None:
+        """Compute once what the default preset needs."""
+        follow = None if self._following is None else self._following.measure_hop_s
+        if follow is None or follow(self.presets[self.preset], hops=1) is None:
+            self._compute_now(self._measured)
 
     def _measure(self, segment: int) -> float:
         """Seconds that a segment takes, by the scheduler, as a stream would see it."""

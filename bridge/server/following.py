@@ -55,14 +55,14 @@ class Following:
         follower.begin_as(self._silences[segment])
         return follower
 
-    def measure_hop_s(self, config: StreamConfig) -> float | None:
+    def measure_hop_s(self, config: StreamConfig, hops: int = _HOPS) -> float | None:
         """Seconds that a hop takes, by the scheduler; None if it cannot be followed."""
         wanted = config.tiling(self._separator.stride).weighted
         follower = self(segment=config.segment, hop=config.hop, wanted=wanted)
         if follower is None:
             return None
         took_s = []
-        for _ in range(_HOPS):
+        for _ in range(hops):
             mix = 0.1 * torch.randn(1, self._separator.channels, config.segment)
             started_s = time.monotonic()
             self._scheduler.submit(mix, Ticket(), started_s, partial(follower, hops=1)).result()

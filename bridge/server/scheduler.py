@@ -2,8 +2,10 @@
 
 Every stream hands in a segment when it has one and waits for its estimate. The scheduler always
 takes the segment whose deadline comes first, which is the order that meets all deadlines if any
-order does. On a GPU, segments of one shape that wait together are computed together; on a CPU that
-would gain nothing, and the estimate would no longer be the same to the last bit.
+order does. On a GPU, segments of one shape that wait together are computed together, and the next
+ones are handed over before the stems of the last are back; on a CPU that would gain nothing, and
+the estimate would no longer be the same to the last bit. A batch that the device's memory does not
+hold is computed in halves, and so are all that follow.
 
 A segment whose deadline has passed is not computed: its stems would come too late to be played, and
 computing them would make the next ones late as well. Its stream is told and plays the mixture.
@@ -21,6 +23,7 @@ Environment", 1973, section 7.
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 import time
@@ -30,18 +33,23 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from streamsep.errors import EngineError
+from streamsep.devices import Done, make_executor
+from streamsep.engine.memory import is_out_of_memory
+from streamsep.errors import ConfigError, EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from torch import Tensor
 
+    from streamsep.devices import Executor, Pending
     from streamsep.engine import Separator
 
     Separate = Callable[[Tensor], Tensor]
 
 __all__ = ["OFFLINE", "Scheduler", "Ticket"]
+
+logger = logging.getLogger(__name__)
 
 OFFLINE = math.inf
 """The deadline of what has none."""
@@ -80,6 +88,15 @@ class _Job:
     result: Future[Tensor | None] = field(default_factory=Future)
 
 
+@dataclass(slots=True, eq=False)
+class _Begun:
+    """Segments whose stems the device has been asked for, and when."""
+
+    jobs: Sequence[_Job]
+    stems: Pending
+    at_s: float
+
+
 class Scheduler:
     """Computes the segments of all streams in a thread of its own.
 
@@ -87,6 +104,7 @@ class Scheduler:
         separator: what separates.
         device: where it computes.
         largest_batch: segments computed together; None chooses by the device.
+        executor: how it computes there; None chooses by the device.
         clock: seconds, monotonic.
     """
 
@@ -96,11 +114,12 @@ class Scheduler:
         device: torch.device,
         *,
         largest_batch: int | None = None,
+        executor: Executor | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._separator = separator
-        self.device = device
-        self._largest_batch = largest_batch or (8 if device.type == "cuda" else 1)
+        self._channels = separator.channels
+        self._executor = executor or make_executor(separator, device)
+        self._largest_batch = largest_batch or self._executor.largest_batch
         self._clock = clock
         self._jobs: list[_Job] = []
         self._tickets: list[Ticket] = []
@@ -109,8 +128,24 @@ class Scheduler:
         self.compute_s: list[float] = []
         """How long the last computations took, the newest last; at most a thousand."""
         self._longest_s = 0.0
+        self._finished_s = -math.inf
         self._thread = threading.Thread(target=self._run, name="compute", daemon=True)
         self._thread.start()
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes; another one from when that lacked an operation."""
+        return self._executor.device
+
+    def prepare(self, segments: Iterable[int]) -> None:
+        """Do now what would make the first segments of some lengths slow on this device."""
+        for segment in segments:
+            try:
+                self._executor.prepare(self._channels, segment)
+            except RuntimeError as error:
+                # Who asks for such a segment is told.
+                if not is_out_of_memory(error):
+                    raise
 
     def join(self, ticket: Ticket) -> None:
         """Let a stream take part."""
@@ -159,15 +194,23 @@ class Scheduler:
         self._thread.join()
 
     def _run(self) -> None:
-        while (jobs := self._next()) is not None:
+        begun: _Begun | None = None
+        while (jobs := self._next(wait=begun is None)) is not None:
             for job in [job for job in jobs if job.deadline_s <= self._clock()]:
                 jobs.remove(job)
                 job.result.set_result(None)
-            if jobs:
-                self._compute(jobs)
+            following = self._begin(jobs) if jobs else None
+            if begun is not None:
+                self._finish(begun)
+            begun = following
+            if begun is not None and begun.stems.done:
+                self._finish(begun)
+                begun = None
+        if begun is not None:
+            self._finish(begun)
 
-    def _next(self) -> list[_Job] | None:
-        """Wait for the jobs to compute next; None when all is over."""
+    def _next(self, *, wait: bool) -> list[_Job] | None:
+        """The jobs to compute next; none if there are none and it may not wait; None at the end."""
         with self._changed:
             while not self._stopped:
                 pause_s = None
@@ -176,6 +219,8 @@ class Scheduler:
                     pause_s = 0.0 if first.deadline_s < OFFLINE else self._until_free_s()
                     if pause_s <= 0.0:
                         return self._take_with(first)
+                if not wait:
+                    return []
                 self._changed.wait(pause_s)
             for job in self._jobs:
                 job.result.set_exception(EngineError("the engine is stopping"))
@@ -216,21 +261,56 @@ class Scheduler:
         # Ask again when the next live segment is through and the way may be free.
         return max(min(ticket.last_s + ticket.hop_s for ticket in live) - now, 1e-3)
 
-    def _compute(self, jobs: Sequence[_Job]) -> None:
-        started = self._clock()
+    def _begin(self, jobs: Sequence[_Job]) -> _Begun | None:
+        """Ask the device for stems; None if that fails, which whoever waits is told."""
+        at_s = self._clock()
         try:
             with torch.inference_mode():
-                mix = torch.cat([job.mix for job in jobs]).to(self.device)
-                stems = (jobs[0].separate or self._separator)(mix).float().cpu()
+                mix = torch.cat([job.mix for job in jobs])
+                if (separate := jobs[0].separate) is None:
+                    return _Begun(jobs, self._executor.begin(mix), at_s)
+                stems = separate(mix.to(self.device)).float().cpu()
+                return _Begun(jobs, Done(stems), at_s)
         except Exception as error:  # noqa: BLE001 - whoever waits gets it, and the others go on
-            for job in jobs:
-                job.result.set_exception(error)
+            self._fail(jobs, error)
+            return None
+
+    def _finish(self, begun: _Begun) -> None:
+        try:
+            stems = begun.stems.result()
+        except Exception as error:  # noqa: BLE001 - as above
+            self._fail(begun.jobs, error)
             return
-        took = self._clock() - started
+        now = self._clock()
+        took = now - max(begun.at_s, self._finished_s)
+        self._finished_s = now
         self.compute_s.append(took)
         del self.compute_s[:-1000]
         # Slowly forgets one slow segment, quickly learns of a slower machine.
         self._longest_s = max(took, 0.98 * self._longest_s)
-        parts = torch.split(stems, [job.mix.shape[0] for job in jobs])
-        for job, part in zip(jobs, parts, strict=True):
+        parts = torch.split(stems, [job.mix.shape[0] for job in begun.jobs])
+        for job, part in zip(begun.jobs, parts, strict=True):
             job.result.set_result(part)
+
+    def _fail(self, jobs: Sequence[_Job], error: Exception) -> None:
+        """Tell whoever waits; but what only did not fit beside others is tried again with fewer."""
+        if not is_out_of_memory(error):
+            failure: Exception = error
+        elif len(jobs) > 1:
+            self._largest_batch = len(jobs) // 2
+            logger.warning(
+                "the device's memory does not hold %d segments at a time: going on with %d",
+                len(jobs),
+                self._largest_batch,
+            )
+            with self._changed:
+                self._jobs.extend(jobs)
+            return
+        else:
+            failure = ConfigError(
+                f"the memory of the device '{self.device}' does not hold a segment of "
+                f"{jobs[0].mix.shape[-1]} samples: close other programs, or serve a smaller model "
+                "or a preset with less context"
+            )
+        for job in jobs:
+            job.result.set_exception(failure)

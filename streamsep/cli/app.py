@@ -13,6 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from streamsep.cli.bench import bench
 from streamsep.cli.board import board
 from streamsep.cli.demo import demo
 from streamsep.cli.devices import devices
@@ -80,6 +81,7 @@ app.command("demo")(demo)
 app.add_typer(models_commands, name="models")
 app.command("presets")(presets)
 app.command("doctor")(doctor)
+app.command("bench")(bench)
 app.command("render")(render)
 app.command("remix")(remix)
 app.command("serve")(serve)

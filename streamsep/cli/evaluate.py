@@ -133,7 +133,7 @@ class _Plan:
     def choose_methods(
         self, presets: Sequence[Live], grid: Grid | None, segment_s: float | None, shifts: int
     ) -> None:
-        """Set what will be judged; presets are rounded up to the network's stride."""
+        """Set what will be judged; presets and the default grid fit the network's stride."""
         from streamsep.cli.loading import file_tiling
         from streamsep.evaluation.methods import MIXTURE, SILENCE, Offline
 
@@ -141,7 +141,7 @@ class _Plan:
         offline = Offline(file_tiling(self._model, segment_s, None), shifts, self._finish)
         fitted = [replace(live, tiling=live.tiling.fitted_to(stride)) for live in presets]
         self._methods = [offline, *fitted, MIXTURE, SILENCE]
-        self._grid = grid.methods(stride, self._finish) if grid else []
+        self._grid = grid.completed(stride).methods(stride, self._finish) if grid else []
         names = [method.name for method in (*self._methods, *self._grid)]
         if twice := {name for name in names if names.count(name) > 1}:
             raise ConfigError(f"--preset: '{min(twice)}' is there twice; rename one of the presets")
@@ -256,12 +256,12 @@ def _grid(
         if given:
             raise ConfigError(f"{given[0]} sets the grid of a sweep: add --sweep or leave it out")
         return None
-    from streamsep.evaluation.sweep import DEFAULT_GRID, Grid
+    from streamsep.evaluation.sweep import Grid
 
     return Grid(
-        hops=_lengths("--sweep-hops", hops, least=1) or DEFAULT_GRID.hops,
-        look_aheads=_lengths("--sweep-look-aheads", look_aheads) or DEFAULT_GRID.look_aheads,
-        segments=_lengths("--sweep-segments", segments, least=1) or DEFAULT_GRID.segments,
+        hops=_lengths("--sweep-hops", hops, least=1),
+        look_aheads=_lengths("--sweep-look-aheads", look_aheads),
+        segments=_lengths("--sweep-segments", segments, least=1),
     )
 
 

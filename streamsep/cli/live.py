@@ -12,6 +12,7 @@ import typer
 from streamsep.cli import live_options as options
 from streamsep.cli.engine_address import EngineAddress, KeysFolder, find_engine
 from streamsep.cli.separate_options import Device as ComputeDevice
+from streamsep.cli.serve_refusal import AllowLate
 
 if TYPE_CHECKING:
     from bridge.live.engine_keeper import EngineKeeper
@@ -38,6 +39,7 @@ def live(
     preset: options.LivePreset = None,
     model: options.LiveModel = None,
     device: ComputeDevice = "auto",
+    exact: options.Exact = None,
     consistency: options.ConsistencyChoice = None,
     sample_rate: options.SampleRate = None,
     block: options.Block = None,
@@ -45,10 +47,13 @@ def live(
     config: options.ConfigFile = None,
     midi: options.MidiMapName = None,
     midi_port: options.MidiPortName = None,
+    midi_learn: options.MidiLearn = None,
+    learn: options.MidiLearnControls = None,
     record: options.Record = None,
     duration: options.Duration = None,
     engine: EngineAddress = None,
     keys: KeysFolder = None,
+    allow_late: AllowLate = False,
     quiet: options.Quiet = False,
     as_json: options.JsonLines = False,
 ) -> None:
@@ -71,6 +76,7 @@ def live(
         master_db=master,
         preset=preset,
         model=model,
+        exact=exact,
         consistency=consistency.value if consistency else None,
         sample_rate=sample_rate,
         block=block,
@@ -80,9 +86,11 @@ def live(
     from streamsep.cli.live_setup import LateMidi, check_engine, make_keeper, make_task
 
     endpoints, guard = find_engine(engine, keys)
-    controller = LateMidi(settings.midi, midi_port)
+    controller = LateMidi(settings.midi, midi_port, midi_learn, learn or [])
     task = make_task(settings, endpoints, keys)
-    keeper = make_keeper(endpoints, guard, settings, device, may_start=engine is None)
+    keeper = make_keeper(
+        endpoints, guard, settings, device, may_start=engine is None, allow_late=allow_late
+    )
     stop = _Stop(duration)
 
     def when_starting() -> None:

@@ -14,6 +14,7 @@ __all__ = [
     "ConfigFile",
     "ConsistencyChoice",
     "Duration",
+    "Exact",
     "Gains",
     "Input",
     "InputChannels",
@@ -21,6 +22,8 @@ __all__ = [
     "LiveModel",
     "LivePreset",
     "Master",
+    "MidiLearn",
+    "MidiLearnControls",
     "MidiMapName",
     "MidiPortName",
     "Mute",
@@ -115,6 +118,15 @@ LiveModel = Annotated[
         show_default="auto",
     ),
 ]
+Exact = Annotated[
+    bool | None,
+    typer.Option(
+        "--exact/--incremental",
+        help="An engine that has to be started computes every window anew, for a multiple of the "
+        "work; or keeps from hop to hop what it can.",
+        show_default="incremental on a processor",
+    ),
+]
 ConsistencyChoice = Annotated[
     Consistency | None,
     typer.Option("--consistency", help="Make stems sum to the input.", show_default="the engine's"),
@@ -154,6 +166,23 @@ MidiPortName = Annotated[
     str | None,
     typer.Option(
         "--midi-port", metavar="PORT", help="Part of the port's name.", show_default="the map's"
+    ),
+]
+MidiLearn = Annotated[
+    Path | None,
+    typer.Option(
+        "--midi-learn",
+        metavar="FILE",
+        help="Learn controls while it plays; write them, with those of --midi, to this map.",
+    ),
+]
+MidiLearnControls = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--learn",
+        metavar="CONTROL",
+        help="With --midi-learn: what to learn, such as vocals.gain. May be repeated.",
+        show_default="whatever has no control yet",
     ),
 ]
 Duration = Annotated[

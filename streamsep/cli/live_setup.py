@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -10,13 +12,16 @@ from bridge.client import ask_engine
 from bridge.live.devices import Device, check_same_clock, choose_devices, list_devices
 from bridge.live.engine_keeper import EngineKeeper
 from bridge.live.task import AudioTask
-from bridge.midi import open_midi
-from bridge.mixing import Route, parse_route
+from bridge.midi import LearnRequest, open_midi
+from bridge.midi.dialogue import map_name
+from bridge.mixing import Control, Route, parse_route
+from streamsep.cli.typed_lines import TypedLines, unseen_typing
 from streamsep.config import load_preset
-from streamsep.config.midi_map import load_midi_map
+from streamsep.config.midi_map import MidiMap, load_midi_map
 from streamsep.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
     from bridge.keys import ClientKeys
@@ -40,6 +45,8 @@ def make_task(settings: LiveConfig, endpoints: Endpoints, keys: Path | None) -> 
     source, sink = choose_devices(list_devices(), settings.input, settings.output)
     check_same_clock(source, sink, trusted=settings.same_clock)
     _check_channels(source, sink, channels, routes)
+    if settings.record is not None and not _is_writable(Path(settings.record)):
+        raise ConfigError(f"cannot record in '{settings.record}'; choose another folder")
     return AudioTask(
         input=source.name,
         output=sink.name,
@@ -64,9 +71,14 @@ def make_keeper(
     device: str,
     *,
     may_start: bool,
+    allow_late: bool,
 ) -> EngineKeeper:
     """Who looks after the engine; it may start one only where this user's engine belongs."""
-    command = _serve_command(settings.model, settings.preset or "live", device)
+    command = _serve_command(
+        settings.model, settings.preset or "live", device, exact=settings.exact
+    )
+    if allow_late:
+        command.append("--allow-late")
     return EngineKeeper(endpoints, keys, command if may_start else None)
 
 
@@ -86,20 +98,27 @@ def check_engine(
     """
     status = ask_engine({"request": "status"}, address=endpoints.control, keys=keys)
     running = status["model"]
-    if settings.model == "auto":
-        if keeper.command is not None and not keeper.starts:
-            keeper.command = _serve_command(running, settings.preset or status["preset"], device)
-        return
-    if running not in (settings.model, Path(settings.model).stem):
+    if settings.model != "auto" and running not in (settings.model, Path(settings.model).stem):
         raise ConfigError(
             f"the engine that runs has the network '{running}', asked for was "
             f"'{settings.model}'; end that engine, or leave --model out"
         )
+    if keeper.command is not None:
+        theirs = settings.model == "auto" and not keeper.starts
+        command = _serve_command(
+            running if theirs else settings.model,
+            settings.preset or status["preset"],
+            device,
+            exact=settings.exact,
+        )
+        # Once it plays, stems that may be late are better than none.
+        keeper.command = [*command, "--allow-late"]
 
 
-def _serve_command(model: str, preset: str, device: str) -> list[str]:
+def _serve_command(model: str, preset: str, device: str, *, exact: bool | None) -> list[str]:
     command = [sys.executable, "-m", "streamsep", "serve", "--lifeline"]
-    return [*command, "--model", model, "--preset", preset, "--device", device]
+    command += ["--model", model, "--preset", preset, "--device", device]
+    return command if exact is None else [*command, "--exact" if exact else "--incremental"]
 
 
 class LateMidi:
@@ -108,17 +127,36 @@ class LateMidi:
     Args:
         map_name: name or file of a map; None for no MIDI.
         port: part of the port's name, in place of the map's.
+        learn_to: the file of a map that grows while it plays; None to learn nothing.
+        learn: names of the controls to learn; empty for all that the map leaves out.
 
     Raises:
-        ConfigError: there is no such map, or it is wrong.
+        ConfigError: there is no such map or control, or something is wrong with it.
     """
 
-    def __init__(self, map_name: str | None, port: str | None) -> None:
+    def __init__(
+        self,
+        map_name: str | None,
+        port: str | None,
+        learn_to: Path | None = None,
+        learn: Sequence[str] = (),
+    ) -> None:
         self._map = None if map_name is None else load_midi_map(map_name)
+        self._request: LearnRequest | None = None
+        if learn_to is not None:
+            self._map = self._map or _map_to_begin_with(learn_to)
+            self._request = _learn_request(learn_to, learn)
+        elif learn:
+            raise ConfigError("--learn says what, expected --midi-learn FILE to say where it goes")
         self._port = port
         self._session: MidiSession | None = None
+        self._lines: TypedLines | None = None
+        self._terminal = ExitStack()
 
     def __enter__(self) -> Self:
+        if self._request is not None:
+            self._terminal.enter_context(unseen_typing())
+            self._lines = TypedLines()
         return self
 
     def __exit__(
@@ -134,14 +172,45 @@ class LateMidi:
         if self._map is None or controls is None:
             return []
         if self._session is None:
-            self._session = open_midi(self._map, controls, port=self._port)
+            self._session = open_midi(self._map, controls, port=self._port, learn=self._request)
+        while self._lines is not None and (line := self._lines.next()) is not None:
+            self._session.answer(line)
         return self._session.poll()
 
     def close(self) -> None:
-        """Let go of the controller."""
+        """Let go of the controller and the terminal."""
+        self._terminal.close()
         if self._session is not None:
             self._session.close()
             self._session = None
+
+
+def _map_to_begin_with(path: Path) -> MidiMap:
+    """The map in a file, or an empty one for it."""
+    if path.exists():
+        return load_midi_map(path)
+    return MidiMap(name=map_name(path), description="learnt while playing")
+
+
+def _learn_request(path: Path, names: Sequence[str]) -> LearnRequest:
+    """What to learn, once it is sure that the file can be written.
+
+    Raises:
+        ConfigError: it cannot, or a control has no such name.
+    """
+    map_name(path)
+    for name in names:
+        Control.parse(name)
+    if path.is_dir() or not _is_writable(path.absolute().parent):
+        raise ConfigError(f"cannot write '{path}'; choose another file for --midi-learn")
+    return LearnRequest(path, tuple(names))
+
+
+def _is_writable(folder: Path) -> bool:
+    """Whether files can be made in a folder that is there or has yet to be made."""
+    folder = folder.absolute()
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    return there.is_dir() and os.access(there, os.W_OK)
 
 
 def _check_channels(

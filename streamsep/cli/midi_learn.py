@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import queue
-import re
-import sys
-import threading
 import time
 from typing import TYPE_CHECKING
 
 import typer
 
 from bridge.midi import MidiLearner, MidiPort
+from bridge.midi.dialogue import HELP, ask_for, describe_binding, map_name
 from bridge.midi.session import say
 from bridge.midi_port.reports import Messages, Opened
 from bridge.mixing import MixControls
-from streamsep.config.midi_map import ButtonBinding, save_midi_map
+from streamsep.cli.typed_lines import TypedLines
+from streamsep.config.midi_map import save_midi_map
 from streamsep.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -23,12 +21,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bridge.midi_port.reports import Report
-    from streamsep.config.midi_map import FaderBinding
 
 __all__ = ["learn_map"]
 
 _LOOK_S = 0.05
-_HELP = "Enter leaves one out, b goes back, q ends and writes the map."
 
 
 def learn_map(path: Path, stems: Sequence[str], *, port: str | None, api: str = "auto") -> None:
@@ -44,13 +40,11 @@ def learn_map(path: Path, stems: Sequence[str], *, port: str | None, api: str = 
         ConfigError: the file's name is none for a map, or nothing was moved.
         OutputError: the map cannot be written.
     """
-    name = re.sub(r"[^a-z0-9_-]+", "_", path.stem.lower()).strip("_-")
-    if path.suffix not in (".yaml", ".yml") or not name:
-        raise ConfigError(f"'{path}' is no name for a map, expected one such as my_faders.yaml")
+    name = map_name(path)
     learner = MidiLearner(MixControls(stems).names())
     with MidiPort(port or "", api=api) as source:
-        typer.echo(_HELP, err=True)
-        opened = _ask(learner, source, _Keys())
+        typer.echo(f"{HELP} Then the map is written.", err=True)
+        opened = _ask(learner, source, TypedLines())
     if not learner.found:
         raise ConfigError("nothing was moved, so no map was written")
     # What comes after the first colon are names of single ports, and numbers that change.
@@ -62,36 +56,19 @@ def learn_map(path: Path, stems: Sequence[str], *, port: str | None, api: str = 
     typer.echo(f"wrote {path}, {learner.found} controls; try it: streamsep live --midi {path}")
 
 
-class _Keys:
-    """Lines that are typed, without waiting for them."""
-
-    def __init__(self) -> None:
-        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def typed(self) -> str | None:
-        """The next line; None if none has been typed."""
-        return None if self._lines.empty() else self._lines.get()
-
-    def _read(self) -> None:
-        for line in sys.stdin:
-            self._lines.put(line.strip().lower())
-
-
-def _ask(learner: MidiLearner, source: MidiPort, keys: _Keys) -> Opened | None:
+def _ask(learner: MidiLearner, source: MidiPort, keys: TypedLines) -> Opened | None:
     """Go through the controls; what the controller's port turned out to be."""
     opened: Opened | None = None
     asked = None
     while learner.asked is not None:
         if learner.asked != asked:
             asked = learner.asked
-            how = "press its button" if asked.parameter.is_switch else "move its fader up and down"
-            typer.echo(f"{asked}: {how}", err=True)
+            typer.echo(ask_for(asked), err=True)
         report = source.next(_LOOK_S)
         if isinstance(report, Opened):
             opened = report
         _hear(learner, report)
-        line = keys.typed()
+        line = keys.next()
         if line == "q":
             break
         if line == "b":
@@ -110,12 +87,4 @@ def _hear(learner: MidiLearner, report: Report | None) -> None:
         typer.echo(say(report), err=True)
     for binding in found:
         if binding is not None:
-            typer.echo(f"  {_describe(binding)}", err=True)
-
-
-def _describe(binding: FaderBinding | ButtonBinding) -> str:
-    what = ", ".join(
-        kind if number is None else f"{kind} {number}" for kind, number in binding.messages()
-    )
-    mode = f", {binding.mode}" if isinstance(binding, ButtonBinding) else ""
-    return f"{what} on channel {binding.channel}{mode}"
+            typer.echo(f"  {describe_binding(binding)}", err=True)

@@ -19,9 +19,12 @@ from streamsep.cli.separate_options import (
     Refinement,
     RefinementChoice,
 )
+from streamsep.cli.serve_refusal import AllowLate, check_preset_holds
 
 if TYPE_CHECKING:
+    from bridge.live.zygote import Heir
     from bridge.server import Engine, EngineServer
+    from streamsep.models import LoadedModel
 
 __all__ = ["serve"]
 
@@ -31,6 +34,14 @@ class LogFormat(StrEnum):
 
     TEXT = "text"
     JSON = "json"
+
+
+class DevicePrecision(StrEnum):
+    """Values of --precision."""
+
+    FLOAT32 = "float32"
+    TF32 = "tf32"
+    BFLOAT16 = "bfloat16"
 
 
 def serve(
@@ -45,13 +56,22 @@ def serve(
     ] = Consistency.OFF,
     refine: RefinementChoice = Refinement.OFF,
     incremental: Annotated[
-        bool,
+        bool | None,
         typer.Option(
             "--incremental/--exact",
-            help="Keep from hop to hop what Hybrid Demucs has computed: a fraction of the work, "
+            help="Keep from hop to hop what Hybrid Demucs has computed: a third of the work and "
             "nearly the same stems. Or compute every window anew.",
+            show_default="incremental on a processor",
         ),
-    ] = False,
+    ] = None,
+    precision: Annotated[
+        DevicePrecision | None,
+        typer.Option(
+            "--precision",
+            help="How exactly whole windows are computed; tf32 exists on CUDA devices.",
+            show_default="as the network was made to",
+        ),
+    ] = None,
     bind: Annotated[
         str | None,
         typer.Option(
@@ -84,6 +104,7 @@ def serve(
     log_format: Annotated[
         LogFormat, typer.Option("--log-format", help="Of messages on standard error.")
     ] = LogFormat.TEXT,
+    allow_late: AllowLate = False,
     lifeline: Annotated[
         bool, typer.Option("--lifeline", hidden=True, help="End when standard input ends.")
     ] = False,
@@ -93,15 +114,11 @@ def serve(
     """Run the engine: it loads the network once and separates for whoever connects.
 
     Clients of the same user find it without being told where. It prints READY when it serves, and
-    runs until it is interrupted.
+    runs until it is interrupted. A preset that takes more than 70 % of this machine's time is
+    refused, see 'streamsep bench'.
     """
     if log_format is LogFormat.JSON:
         _log_as_json()
-    if lifeline:
-        from bridge.live.lifeline import watch_lifeline
-
-        # Before it serves, the signal ends it at once; afterwards, in order.
-        watch_lifeline(lambda: signal.raise_signal(signal.SIGTERM))
     logging.getLogger("bridge").setLevel(logging.INFO)
     from bridge.run_folder import (
         EngineLock,
@@ -124,39 +141,81 @@ def serve(
     lock = EngineLock(default_run_folder())
     from bridge.server import EngineServer
 
+    network, heir = _load_network(
+        model, device, cache_dir, download=download, forked_on_a_lifeline=lifeline
+    )
     engine = _warm_engine(
-        model,
+        network,
         preset,
-        device,
         consistency,
         refine,
         budget_ms,
+        heir,
         cache_dir,
         incremental=incremental,
-        download=download,
+        allow_late=allow_late,
+        precision=precision,
     )
     server = EngineServer(engine, endpoints, keys=guard, most_sessions=sessions)
     if metrics_port is not None:
         from bridge.server.metrics import serve_metrics
 
         serve_metrics(server.telemetry.snapshot, metrics_port)
-    _run(server, [each.audio for each in endpoints])
+    _run(server, engine, [each.audio for each in endpoints], heir)
     lock.release()
 
 
-def _warm_engine(
+def _load_network(
     model: str,
-    preset: str,
     device: str,
+    cache_dir: Path | None,
+    *,
+    download: bool,
+    forked_on_a_lifeline: bool,
+) -> tuple[LoadedModel, Heir | None]:
+    """Load the network; on a lifeline in a zygote, where there can be one.
+
+    A GPU's driver does not survive a fork.
+    """
+    from bridge.live.lifeline import watch_lifeline
+    from bridge.live.zygote import can_fork, fork_engines
+    from streamsep.cli.loading import announce_model, choose_device, load_with_progress
+
+    place = choose_device(device)
+
+    def load() -> LoadedModel:
+        network = load_with_progress(model, device=place, cache_dir=cache_dir, download=download)
+        announce_model(network, quiet=False)
+        return network
+
+    def stop() -> None:
+        # Before it serves, the signal ends it at once; afterwards, in order.
+        signal.raise_signal(signal.SIGTERM)
+
+    if not forked_on_a_lifeline:
+        return load(), None
+    if place != "cpu" or not can_fork():
+        watch_lifeline(stop)
+        return load(), None
+    found = fork_engines(load)
+    watch_lifeline(stop)
+    return found
+
+
+def _warm_engine(
+    network: LoadedModel,
+    preset: str,
     consistency: Consistency,
     refine: Refinement,
     budget_ms: float | None,
+    heir: Heir | None,
     cache_dir: Path | None,
     *,
-    incremental: bool,
-    download: bool,
+    incremental: bool | None,
+    allow_late: bool,
+    precision: DevicePrecision | None,
 ) -> Engine:
-    """Load the network and compute a few segments with it.
+    """Compute a few segments with the network, fewer if an engine like this one did.
 
     Raises:
         ConfigError: the device cannot hold the preset.
@@ -164,50 +223,48 @@ def _warm_engine(
     import torch
 
     from bridge.server import Engine
-    from streamsep.cli.loading import announce_model, choose_device, load_with_progress
+    from bridge.server.engine import Measurements
     from streamsep.config import load_preset, load_presets
+    from streamsep.devices.allocator import keep_freed_memory
     from streamsep.errors import ConfigError
 
+    keep_freed_memory()
     chosen = load_preset(preset)
-    place = choose_device(device)
-    network = load_with_progress(model, device=place, cache_dir=cache_dir, download=download)
-    announce_model(network, quiet=False)
     presets = {**load_presets(), chosen.name: chosen}
+    device = torch.device(network.device)
+    if incremental is None:
+        # Elsewhere whole windows are cheap, and are computed for several sessions at once.
+        incremental = device.type == "cpu" and precision is None
     engine = Engine(
         network,
         network.name,
-        torch.device(place),
+        device,
         presets=presets,
         preset=chosen.name,
         consistency=consistency.value,
         refinement=refine.value,
         budget_s=None if budget_ms is None else budget_ms / 1000,
         incremental=incremental,
+        measured=Measurements.from_json(heir.legacy) if heir is not None and heir.legacy else None,
+        allow_late=allow_late,
+        precision=None if precision is None else precision.value,
     )
-    load = engine.load_of(engine.presets[chosen.name])
-    if load > engine.MOST_LOAD:
+    try:
+        check_preset_holds(engine, cache_dir, exact=not incremental)
+    except ConfigError:
         engine.stop()
-        able = [
-            name
-            for name, each in engine.presets.items()
-            if engine.load_of(each) <= engine.MOST_LOAD
-        ]
-        advice = f"take --preset {' or '.join(able)}" if able else "take a smaller network"
-        if engine.can_follow and not incremental:
-            advice = f"take --incremental, or {advice.removeprefix('take ')}"
-        raise ConfigError(
-            f"'{network.name}' at preset '{chosen.name}' takes {load:.0%} of this device's time, "
-            f"at most {engine.MOST_LOAD:.0%} hold; {advice}"
-        )
+        raise
     return engine
 
 
-def _run(server: EngineServer, addresses: list[str]) -> None:
+def _run(server: EngineServer, engine: Engine, addresses: list[str], heir: Heir | None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: server.stop())
 
     def ready() -> None:
         typer.echo(f"READY {' '.join(addresses)}")
+        if heir is not None:
+            heir.hand_on(engine.measurements.to_json())
 
     server.run(ready)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, ValidationError, model_validator
 
@@ -14,7 +14,7 @@ from streamsep.errors import ConfigError
 
 __all__ = ["LiveConfig", "load_live_config"]
 
-Decibels = float
+Decibels = Annotated[float, Field(le=12.0)]
 
 
 class LiveConfig(Document):
@@ -33,6 +33,8 @@ class LiveConfig(Document):
         master_db: gain of all mixes and stems, -inf to 12.
         model: name or file of the network, if an engine has to be started.
         preset: name or file of a latency preset.
+        exact: whether an engine that has to be started computes every window anew, instead of
+            keeping from hop to hop what it can; left out, it decides by its device.
         consistency: whether and how stems are made to sum to the input.
         sample_rate: of the device; its own if left out.
         block: samples of the longest block that the device may deliver, part of the latency; what
@@ -50,9 +52,10 @@ class LiveConfig(Document):
     mute: list[str] = Field(default=[])
     solo: list[str] = Field(default=[])
     wet: float = Field(default=1.0, ge=0.0, le=1.0)
-    master_db: Decibels = Field(default=0.0, le=12.0)
+    master_db: Decibels = 0.0
     model: str = "auto"
     preset: str | None = None
+    exact: bool | None = None
     consistency: Literal["off", "other", "energy"] | None = None
     sample_rate: PositiveInt | None = None
     block: int | None = Field(default=None, ge=1, le=65536)

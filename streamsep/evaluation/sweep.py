@@ -30,7 +30,7 @@ LONGEST_CROSSFADE = 2048
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """The tilings of a sweep, in samples at the network's rate.
+    """The tilings of a sweep, in samples at the network's rate; what is empty is yet to be chosen.
 
     Attributes:
         hops: samples emitted per segment.
@@ -41,6 +41,21 @@ class Grid:
     hops: tuple[int, ...]
     look_aheads: tuple[int, ...]
     segments: tuple[int, ...]
+
+    def completed(self, stride: int) -> Grid:
+        """What of it is empty, taken from the default grid, rounded up to the network's stride.
+
+        Lengths that somebody chose stay, so that off the grid of the network they are refused.
+        """
+
+        def fitted(lengths: tuple[int, ...]) -> tuple[int, ...]:
+            return tuple(dict.fromkeys(-(-length // stride) * stride for length in lengths))
+
+        return Grid(
+            hops=self.hops or fitted(DEFAULT_GRID.hops),
+            look_aheads=self.look_aheads or fitted(DEFAULT_GRID.look_aheads),
+            segments=self.segments or fitted(DEFAULT_GRID.segments),
+        )
 
     def methods(self, stride: int, finish: Finish = AS_ESTIMATED) -> list[Live]:
         """Every tiling there is room for, the shortest latency first.
@@ -78,6 +93,7 @@ DEFAULT_GRID = Grid(
     look_aheads=(0, 2048, 8192, 45056),
     segments=(67584, 135168),  # 1.5 s and, as in the presets, 3 s at 44.1 kHz
 )
+"""For networks of a stride of up to 2048; `Grid.completed` has it for others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bridge.server.capacity import Capacity, Demand, proposed_budget_s
 from bridge.server.scheduler import Scheduler, Ticket
-from streamsep.errors import EngineError
+from streamsep.errors import ConfigError, EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,6 +130,51 @@ def test_a_failing_network_fails_one_segment_and_not_the_thread() -> None:
         with pytest.raises(RuntimeError, match="no such audio"):
             scheduler.submit(segment(float("nan")), Ticket(), now).result(20)
         assert scheduler.submit(segment(1.0), Ticket(), now).result(20) is not None
+    finally:
+        scheduler.stop()
+
+
+def test_a_batch_that_does_not_fit_is_halved_until_it_does(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Small(Gate):
+        def __call__(self, mix: Tensor) -> Tensor:
+            stems = super().__call__(mix)
+            if len(mix) > 2:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+            return stems
+
+    gate = Small()
+    scheduler = Scheduler(gate, CPU, largest_batch=8)
+    try:
+        now = time.monotonic()
+        ticket = Ticket(hop_s=1.0, budget_s=60)
+        futures = [scheduler.submit(segment(0), ticket, now)]
+        gate.begun.wait(20)  # type: ignore[attr-defined]
+        futures += [scheduler.submit(segment(name), ticket, now) for name in range(1, 8)]
+        gate.open.set()  # type: ignore[attr-defined]
+        for name, future in enumerate(futures):
+            stems = future.result(20)
+            assert stems is not None
+            assert float(stems.mean()) == name
+        assert [len(names) for names in gate.order] == [1, 7, 3, 1, 1, 1, 1, 1, 1, 1]  # type: ignore[attr-defined]
+    finally:
+        scheduler.stop()
+    assert [each.getMessage().partition(":")[2] for each in caplog.records] == [
+        " going on with 3",
+        " going on with 1",
+    ]
+
+
+def test_a_segment_that_does_not_fit_alone_is_one_clear_error() -> None:
+    class Full(fakes.Gains):
+        def __call__(self, mix: Tensor) -> Tensor:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    scheduler = Scheduler(Full(), CPU)
+    try:
+        with pytest.raises(ConfigError, match="does not hold a segment of 8 samples"):
+            scheduler.submit(segment(1), Ticket(), time.monotonic()).result(20)
     finally:
         scheduler.stop()
 

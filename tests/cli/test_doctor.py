@@ -10,7 +10,7 @@ import pytest
 
 from cli.commands import run
 from streamsep.cli import checks
-from streamsep.cli.checks import Finding, cache, compute, live, programs, round
+from streamsep.cli.checks import Finding, bench, cache, compute, live, programs, round
 from streamsep.cli.checks.asking import ProbeError, ask_probe, run_quietly
 from streamsep.cli.doctor import doctor
 
@@ -102,6 +102,7 @@ def test_a_check_that_fails_becomes_a_finding(monkeypatch: pytest.MonkeyPatch) -
         (live, live.__all__),
         (programs, programs.__all__),
         (cache, cache.__all__),
+        (bench, bench.__all__),
     ):
         for name in names:
             monkeypatch.setattr(module, name, broken)

@@ -139,6 +139,31 @@ def test_a_grid_has_every_tiling_that_fits_its_segment() -> None:
     assert latencies[0] == 2048
 
 
+@pytest.mark.parametrize("stride", [1, 10, 1024, 2048, 4096])
+def test_the_default_grid_fits_networks_of_other_strides(stride: int) -> None:
+    methods = Grid((), (), ()).completed(stride).methods(stride)
+    tilings = [method.tiling for method in methods]
+    assert len(set(tilings)) == len(tilings)
+    for tiling in tilings:
+        assert tiling == tiling.fitted_to(stride)
+    # Nothing of the default is lost or shorter, and nothing grows by a stride or more.
+    for default in DEFAULT_GRID.methods(2048):
+        near = default.tiling
+        assert any(
+            0 <= tiling.hop - near.hop < stride
+            and 0 <= tiling.look_ahead - near.look_ahead < stride
+            and 0 <= tiling.segment - near.segment < stride
+            for tiling in tilings
+        )
+
+
+def test_lengths_that_were_chosen_stay() -> None:
+    grid = Grid((1000,), (), (20_480,)).completed(4096)
+    assert (grid.hops, grid.segments) == ((1000,), (20_480,))
+    with pytest.raises(ConfigError, match="multiples of the network's stride 4096"):
+        grid.methods(4096)
+
+
 def test_a_grid_off_the_networks_own_is_refused() -> None:
     with pytest.raises(ConfigError, match="stride 2048"):
         Grid((1000,), (0,), (20_480,)).methods(2048)

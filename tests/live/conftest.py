@@ -13,7 +13,8 @@ import pytest
 sys.path.append(str(Path(__file__).parents[1] / "bridge"))
 
 from engine_process import EngineProcess, running_engine
-from jack_rig import ENVIRONMENT, need_jack
+from jack_rig import ENVIRONMENT, need_jack, playing_hall, running_server
+from loop_rig import noise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,3 +38,25 @@ def _our_jack_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever a test starts meets our server and no other."""
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(scope="module")
+def jack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A server, and on it a player and a recorder with two channels each."""
+    folder = tmp_path_factory.mktemp("jack")
+    with running_server(folder, 512), playing_hall(folder / "hall", noise(2.0)) as hall:
+        hall.play()
+        yield
+
+
+@pytest.fixture(scope="module")
+def user() -> Iterator[Path]:
+    """The run-time folder of a user whose engine runs already: it gives the mixture back."""
+    need_jack()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_engine(
+            Path(folder) / "streamsep", "--separator", "PassThrough", "--budget-ms", "500"
+        ),
+    ):
+        yield Path(folder)

@@ -49,12 +49,34 @@ def test_an_engine_is_started_kept_and_ended(folder: Path) -> None:
         news.append(keeper.poll(missed=False))
         time.sleep(0.01)
     assert [line for line in news if line] == [
-        "the engine has ended (exit code -9); starting it again"
+        "the engine has ended (killed by SIGKILL); starting it again"
     ]
     keeper.ensure()
     second = psutil.Process(keeper.pid)
     keeper.close()
     assert not second.is_running()
+
+
+def test_one_that_hangs_is_ended_and_started_again(folder: Path) -> None:
+    keeper = keeper_in(folder)
+    keeper.ensure()
+    assert keeper.pid is not None
+    first = psutil.Process(keeper.pid)
+    first.suspend()
+    news: list[str | None] = []
+    deadline_s = time.monotonic() + 60
+    while keeper.starts < 2:
+        assert time.monotonic() < deadline_s
+        news.append(keeper.poll(missed=True))
+        time.sleep(0.01)
+    assert [line for line in news if line] == [
+        "the engine hangs; ending it",
+        "the engine has ended (killed by SIGKILL); starting it again",
+    ]
+    assert not first.is_running()
+    keeper.ensure()
+    assert keeper.poll(missed=True) is None
+    keeper.close()
 
 
 def test_an_engine_that_runs_is_used_and_left_alone(folder: Path) -> None:

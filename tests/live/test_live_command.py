@@ -8,25 +8,20 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
 import pytest
 import soundfile
-from engine_process import running_engine
-from jack_rig import environment, need_jack, playing_hall, running_server
-from loop_rig import RATE, noise
+from command_rig import DEVICES, Command, assert_all_end, live
+from jack_rig import environment, need_jack
+from loop_rig import RATE
 from offline.material import tiny_model
 
 from streamsep.models.checkpoints import save_checkpoint
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-DEVICES = ("-i", "player", "-o", "recorder")
+ROUNDS = 10
 # One that a machine with other things to do can hold.
 PRESET = """\
 name: slow
@@ -37,96 +32,6 @@ hop: 180224
 look_ahead: 8192
 crossfade: 2048
 """
-
-
-@pytest.fixture(scope="module")
-def jack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A server, and on it a player and a recorder with two channels each."""
-    folder = tmp_path_factory.mktemp("jack")
-    with running_server(folder, 512), playing_hall(folder / "hall", noise(2.0)) as hall:
-        hall.play()
-        yield
-
-
-@pytest.fixture(scope="module")
-def user() -> Iterator[Path]:
-    """The run-time folder of a user whose engine runs already: it gives the mixture back."""
-    need_jack()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        running_engine(
-            Path(folder) / "streamsep", "--separator", "PassThrough", "--budget-ms", "500"
-        ),
-    ):
-        yield Path(folder)
-
-
-class Command:
-    """`streamsep live --json`, running."""
-
-    def __init__(self, run_folder: Path, *arguments: object) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "streamsep", "live", *DEVICES, "--json", *map(str, arguments)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**environment(), "XDG_RUNTIME_DIR": str(run_folder)},
-        )
-
-    def await_phase(self, phase: str) -> dict[str, Any]:
-        """Wait until it is at something."""
-        return self.await_status(lambda status: status["phase"] == phase)
-
-    def await_status(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Wait until it says something."""
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            status: dict[str, Any] = json.loads(line)
-            if condition(status):
-                return status
-        pytest.fail(f"ended before that: {self._process.communicate()[1]}")
-
-    def processes(self) -> list[psutil.Process]:
-        """Those that it has started."""
-        return psutil.Process(self._process.pid).children(recursive=True)
-
-    def end(self, number: signal.Signals) -> tuple[int, list[dict[str, Any]], str]:
-        """Signal it; the exit code, what it said since the last time, and its errors."""
-        self._process.send_signal(number)
-        out, errors = self._process.communicate(timeout=60)
-        return self._process.returncode, [json.loads(line) for line in out.splitlines()], errors
-
-    def close(self) -> None:
-        """End in any case."""
-        self._process.kill()
-        self._process.communicate()
-
-
-def live(run_folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """`streamsep live`, until it ends by itself."""
-    return subprocess.run(
-        [sys.executable, "-m", "streamsep", "live", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env={**environment(), "XDG_RUNTIME_DIR": str(run_folder)},
-    )
-
-
-def assert_all_end(processes: list[psutil.Process]) -> None:
-    """Nothing is left; what nobody waits for any more may remain as a zombie."""
-    deadline_s = time.monotonic() + 20.0
-    while left := [each for each in processes if _lives(each)]:
-        assert time.monotonic() < deadline_s, left
-        time.sleep(0.05)
-
-
-def _lives(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 @pytest.mark.usefixtures("jack")
@@ -178,38 +83,6 @@ def test_live_plays_and_records_for_as_long_as_it_was_told(user: Path, tmp_path:
 
 
 @pytest.mark.usefixtures("jack")
-def test_a_fader_of_a_midi_controller_turns_a_stem_down(user: Path) -> None:
-    script = Path(__file__).parents[1] / "midi" / "controller_process.py"
-    controller = subprocess.Popen(
-        [sys.executable, str(script), "desk", ""],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-        env=environment(),
-    )
-    command = Command(user, "--midi", "generic", "--midi-port", "desk")
-    try:
-        command.await_status(lambda status: any("connected" in line for line in status["news"]))
-        assert controller.stdin is not None
-        # The fader of the vocals, from the top to the bottom: it picks its gain up on the way.
-        halves = [([0xB0, 23, value], [0xB0, 55, 0]) for value in range(127, -1, -1)]
-        controller.stdin.write(json.dumps([half for pair in halves for half in pair]) + "\n")
-        controller.stdin.flush()
-        # JSON knows no infinity: null is silence.
-        status = command.await_status(
-            lambda status: status["controls"].get("vocals.gain", 0) is None
-        )
-        assert status["controls"]["drums.gain"] == 0.0
-        processes = command.processes()
-        assert command.end(signal.SIGINT)[0] == 0
-        assert_all_end(processes)
-    finally:
-        command.close()
-        controller.kill()
-        controller.communicate()
-
-
-@pytest.mark.usefixtures("jack")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_is_left_when_the_command_ends(user: Path, number: signal.Signals) -> None:
     command = Command(user)
@@ -238,13 +111,18 @@ def test_an_engine_of_its_own_is_started_again_and_ends_with_the_command(tmp_pat
         try:
             status = command.await_phase("playing")
             assert (status["model"], status["engine_starts"]) == ("tiny", 1)
-            (engine,) = [each for each in command.processes() if "serve" in each.cmdline()]
+            latency = status["latency"]
+            for rounds in range(1, ROUNDS + 1):
+                command.engine().kill()
+                status = command.await_status(lambda each: each["connections"] > rounds)  # noqa: B023
+                assert (status["engine_starts"], status["restarts"]) == (rounds + 1, 0)
+            assert status["latency"] == latency
+            # Without its zygote it plays on, and comes back all the same, only later.
+            engine = command.engine()
+            psutil.Process(engine.ppid()).kill()
             engine.kill()
-            while (status := command.await_phase("playing"))["connections"] < 2:
-                pass
-            assert status["engine_starts"] == 2
+            command.await_status(lambda each: each["connections"] > ROUNDS + 1)
             processes = command.processes()
-            assert sum("serve" in each.cmdline() for each in processes) == 1
             command.end(signal.SIGKILL)
             assert_all_end(processes)
         finally:

@@ -15,7 +15,7 @@ import pytest
 import soundfile
 import torch
 from jack_rig import playing_hall, running_server
-from loop_rig import noise, run_for, run_until_playing
+from loop_rig import noise, run_until, run_until_playing
 
 from bridge.live.engine_keeper import EngineKeeper
 from bridge.live.supervisor import LiveLoop
@@ -39,6 +39,7 @@ look_ahead: 8192
 crossfade: 2048
 """
 STEMS = ("drums", "vocals")
+COMMAND = (sys.executable, "-m", "streamsep")
 
 
 @contextmanager
@@ -46,7 +47,7 @@ def starter_engine(preset: Path) -> Iterator[Endpoints]:
     """`streamsep serve` with the starter."""
     with tempfile.TemporaryDirectory() as folder:
         engine = subprocess.Popen(
-            [sys.executable, "-m", "streamsep", "serve", "--model", "starter", "--preset", preset],
+            [*COMMAND, "serve", "--exact", "--model", "starter", "--preset", preset],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
@@ -88,16 +89,18 @@ def test_the_stems_heard_are_those_of_the_offline_stream(tmp_path: Path) -> None
         with LiveLoop(task, EngineKeeper(endpoints)) as loop:
             run_until_playing(loop)
             hall.play()
-            run_for(loop, loop.status.latency / 44_100 + 3.0)
+            # A server that waits for its clients plays more slowly where there is much else to do.
+            enough = loop.status.counts["samples"] + loop.status.latency + 3 * 44_100
+            run_until(loop, lambda: loop.status.counts["samples"] >= enough, "three seconds")
             heard = hall.hear()
         latency, counts = loop.status.latency, loop.status.counts
     assert heard.holes == 0
     assert (counts["missed"], loop.status.restarts) == (0, 0)
-    # The session is older than the signal, and segments are counted from its beginning.
+    # The session may be older than the signal, and segments are counted from its beginning.
     (take,) = (tmp_path / "takes").iterdir()
     before = first_sound(take) - latency
     length = heard.samples.shape[-1] - latency
-    assert before > 0
+    assert before >= 0
     assert length > 2 * 44_100
     played = signal.take(range(length + latency), axis=1, mode="wrap")
     network = load_separator("starter")

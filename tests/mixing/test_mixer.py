@@ -211,11 +211,22 @@ def test_no_damaged_sample_is_ever_played(
 
 
 def test_a_block_of_no_samples_is_nothing() -> None:
-    desk = Desk("mix:1-2")
-    empty = np.zeros((8, 0), np.float32)
-    desk.mixer.mix(
-        np.zeros((4, 2, 0), np.float32), np.zeros((2, 0), np.float32), empty, desk.controls
-    )
+    """Not even a step of a ramp: what is played around it is as if it had not been."""
+    stems, dry = noise(4, 2, 1000), noise(2, 1000, seed=1)
+    played = []
+    for empty_blocks in (0, 3):
+        desk = Desk("mix:1-2", "vocals:3-4")
+        parts = [desk.play(stems[..., :100], dry[:, :100])]
+        desk.controls.set("vocals.gain", -30.0)
+        desk.controls.set("bypass", 1)
+        for begin in range(100, 1000, 50):
+            for _ in range(empty_blocks):
+                nothing = np.zeros((8, 0), np.float32)
+                desk.mixer.mix(stems[..., :0], dry[:, :0], nothing, desk.controls)
+            part = slice(begin, begin + 50)
+            parts.append(desk.play(stems[..., part], dry[:, part]))
+        played.append(np.concatenate(parts, axis=-1))
+    np.testing.assert_array_equal(played[0], played[1])
 
 
 def test_memory_does_not_grow_while_it_plays() -> None:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamsep.cli.checks import cache, compute, live, programs
+from streamsep.cli.checks import bench, cache, compute, live, programs
 from streamsep.cli.checks.finding import Finding
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def examine_all(cache_dir: Path | None = None) -> list[Finding]:
         "torch": compute.check_torch,
         "soundfile": compute.check_soundfile,
         "models": partial(cache.check_models, cache_dir),
+        "bench": partial(bench.check_bench, cache_dir),
         "ffmpeg": programs.check_ffmpeg,
         "PortAudio": live.check_portaudio,
         "JACK": live.check_jack,

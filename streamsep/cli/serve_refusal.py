@@ -1,0 +1,80 @@
+"""Whether an engine's own preset holds on this machine, and what to say if it does not."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from streamsep.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bridge.server import Engine
+
+__all__ = ["AllowLate", "check_preset_holds"]
+
+logger = logging.getLogger(__name__)
+
+_TRIES = 3
+"""How often a preset that seems too slow is tried again: the machine may have had other things to
+do."""
+
+AllowLate = Annotated[
+    bool,
+    typer.Option(
+        "--allow-late",
+        help="Go on with a preset that this machine cannot compute in time: live sessions then "
+        "hear the delayed mix in place of late stems. Files sent to the engine come whole.",
+    ),
+]
+
+
+def check_preset_holds(engine: Engine, cache_dir: Path | None, *, exact: bool) -> None:
+    """Refuse a preset that this machine cannot hold, or only warn of it if the engine may be late.
+
+    Args:
+        engine: with the preset as its default.
+        cache_dir: folder of downloaded networks; `streamsep bench` keeps its figures below it.
+        exact: whether every window is computed anew.
+
+    Raises:
+        ConfigError: the device cannot hold it; the message names a preset that it can.
+    """
+    preset = engine.presets[engine.preset]
+    for _ in range(_TRIES):
+        if engine.load_of(preset) <= engine.MOST_LOAD:
+            return
+        engine.measure_again()
+    load = engine.load_of(preset)
+    if load <= engine.MOST_LOAD:
+        return
+    what = (
+        f"'{engine.model}' at preset '{engine.preset}' takes {load:.0%} of this device's time, at "
+        f"most {engine.MOST_LOAD:.0%} hold"
+    )
+    if engine.allow_late:
+        logger.warning("%s: live sessions will be late", what)
+        return
+    raise ConfigError(f"{what}; {_way_out(engine, cache_dir, exact=exact)}, or add --allow-late")
+
+
+def _way_out(engine: Engine, cache_dir: Path | None, *, exact: bool) -> str:
+    able = engine.able_presets()
+    ways = [f"take --preset {' or '.join(able)}"] if able else []
+    if exact and engine.can_follow:
+        ways.insert(0, "take --incremental")
+    return ", or ".join(ways) or _another_network(engine, cache_dir)
+
+
+def _another_network(engine: Engine, cache_dir: Path | None) -> str:
+    from streamsep.cli.bench_advice import describe, what_held
+    from streamsep.measuring.device import device_name
+
+    held = what_held(cache_dir, device_name(engine.scheduler.device))
+    if held is None or held.model == engine.model:
+        return "end other programs, or take a smaller network ('streamsep bench' finds what holds)"
+    what = f"--model {held.model} {describe(held)}"
+    return f"take {what}, which held in the last 'streamsep bench'"
