@@ -24,6 +24,7 @@ from streamsep.cli.serve_refusal import AllowLate, check_preset_holds
 if TYPE_CHECKING:
     from bridge.live.zygote import Heir
     from bridge.server import Engine, EngineServer
+    from streamsep.config import LatencyPreset
     from streamsep.models import LoadedModel
 
 __all__ = ["serve"]
@@ -126,8 +127,10 @@ def serve(
         ipc_endpoints,
         tcp_endpoints,
     )
+    from streamsep.config import load_preset
     from streamsep.errors import ConfigError
 
+    chosen = load_preset(preset)
     endpoints = [ipc_endpoints(default_run_folder())]
     if bind is not None:
         endpoints.append(tcp_endpoints(bind))
@@ -146,7 +149,7 @@ def serve(
     )
     engine = _warm_engine(
         network,
-        preset,
+        chosen,
         consistency,
         refine,
         budget_ms,
@@ -204,7 +207,7 @@ def _load_network(
 
 def _warm_engine(
     network: LoadedModel,
-    preset: str,
+    chosen: LatencyPreset,
     consistency: Consistency,
     refine: Refinement,
     budget_ms: float | None,
@@ -224,12 +227,11 @@ def _warm_engine(
 
     from bridge.server import Engine
     from bridge.server.engine import Measurements
-    from streamsep.config import load_preset, load_presets
+    from streamsep.config import load_presets
     from streamsep.devices.allocator import keep_freed_memory
     from streamsep.errors import ConfigError
 
     keep_freed_memory()
-    chosen = load_preset(preset)
     presets = {**load_presets(), chosen.name: chosen}
     device = torch.device(network.device)
     if incremental is None:

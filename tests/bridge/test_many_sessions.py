@@ -21,15 +21,15 @@ RATE = 44_100
 BLOCK = 512
 SESSIONS = 16
 SECONDS = 6
-CONFIG = StreamConfig(context=4096, hop=4096, look_ahead=2048, crossfade=512)
+CONFIG = StreamConfig(context=4096, hop=16384, look_ahead=2048, crossfade=512)
 
 
 def test_sixteen_sessions_hear_nothing_but_their_stems_and_memory_stays(tmp_path: Path) -> None:
     mix = np.random.default_rng(0).uniform(-0.5, 0.5, (2, SECONDS * RATE)).astype(np.float32)
     mix = mix[:, : mix.shape[-1] // BLOCK * BLOCK]
     resident = []
-    # The machine that runs the tests may have other things to do: half a second is allowed.
-    with running_engine(tmp_path / "run", "--hop", "4096", "--budget-ms", "500") as engine:
+    # The machine that runs the tests may have other things to do: a second is allowed.
+    with running_engine(tmp_path / "run", "--hop", "16384", "--budget-ms", "1000") as engine:
         clients = [
             LiveStemClient(sample_rate=RATE, block=BLOCK, address=engine.address)
             for _ in range(SESSIONS)

@@ -29,9 +29,9 @@ def main(what: str) -> None:
     if what == "crash":
         os.kill(os.getpid(), signal.SIGSEGV)
     total = int((ones @ ones).sum())
+    heir.hand_on(str(number))
     sys.stdout.write(f"READY {number} {torch.get_num_threads()} {total} {os.getpid()}\n")
     sys.stdout.flush()
-    heir.hand_on(str(number))
     threading.Event().wait()
 
 
