@@ -3,6 +3,7 @@
     uv run python benchmarks/live_soak.py                       # 30 minutes, then ten rounds each
     uv run python benchmarks/live_soak.py --minutes 2 --rounds 2
     uv run python benchmarks/live_soak.py --preset studio       # on a slow machine
+    uv run python benchmarks/live_soak.py --realtime            # JACK at real-time priority
 
 A player and a recorder on `jackd -d dummy`, the live loop between them, and its own engine with a
 real network. The outputs are the mix and, on two more, the delayed input: what is heard there is
@@ -163,6 +164,7 @@ def main(
     model: str = "starter",
     preset: str = "live",
     wait_for_clients: bool = False,
+    realtime: bool = False,
     allow_late: bool = False,
 ) -> None:
     """Play, kill, and sum up."""
@@ -174,7 +176,7 @@ def main(
         engine = OwnEngine(folder, *options, *(["--allow-late"] if allow_late else []))
         with (
             contextlib.closing(engine.keeper) as keeper,
-            running_server(folder, period, patient=wait_for_clients) as server,
+            running_server(folder, period, patient=wait_for_clients, realtime=realtime) as server,
         ):
             keeper.ensure()
             task = AudioTask(

@@ -33,7 +33,7 @@ from common import write_results
 from bridge.client import StemClient
 from bridge.run_folder import EngineLock, ipc_endpoints
 from bridge.server import Engine, EngineServer
-from bridge.server.engine import Offer
+from bridge.server.offers import Offer
 from bridge.server.stream_worker import Finished
 from streamsep.config import LatencyPreset
 

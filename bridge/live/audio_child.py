@@ -29,6 +29,7 @@ from bridge.live.device_stream import DeviceStream
 from bridge.live.devices import choose_devices
 from bridge.live.lifeline import watch_lifeline
 from bridge.live.portaudio import import_portaudio
+from bridge.live.priority import raise_priority
 from bridge.live.reports import (
     Ended,
     Measured,
@@ -288,6 +289,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     task = AudioTask.from_json(sys.stdin.readline())
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    raise_priority()
     gc.collect()
     gc.freeze()
     gc.disable()

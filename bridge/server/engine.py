@@ -6,17 +6,17 @@ computation takes many times as long as the others, and how long they take decid
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
 import time
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, get_args
 
 import torch
 
 from bridge.server.capacity import Capacity, Demand, proposed_budget_s, time_to_compute_s
 from bridge.server.following import Following
+from bridge.server.measurements import Measurements
+from bridge.server.offers import Offer, OfferRefusedError
 from bridge.server.scheduler import Scheduler, Ticket
 from bridge.server.stream_worker import Finished, StreamWorker
 from streamsep.devices import make_executor
@@ -34,64 +34,11 @@ if TYPE_CHECKING:
     from streamsep.engine import Separator
     from streamsep.engine.refinement import RefinementName
 
-__all__ = ["LEAST_FADE", "Engine", "Measurements", "Offer", "OfferRefusedError"]
+__all__ = ["LEAST_FADE", "Engine"]
 
 _MEASUREMENTS = 3
 LEAST_FADE = 64
 """Samples over which a live session's preset must fade, so that a late segment can be hidden."""
-
-
-class OfferRefusedError(ConfigError):
-    """A session that the engine does not take.
-
-    Attributes:
-        for_lack_of_room: it could later; otherwise it never will.
-    """
-
-    def __init__(self, message: str, *, for_lack_of_room: bool = False) -> None:
-        super().__init__(message)
-        self.for_lack_of_room = for_lack_of_room
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measurements:
-    """How fast an engine was: one that takes its place need not find out again.
-
-    Attributes:
-        segment_s: seconds to compute a segment of the default preset.
-        hops_s: seconds to compute a hop of the presets whose streams are followed, by name.
-    """
-
-    segment_s: float
-    hops_s: dict[str, float]
-
-    def to_json(self) -> str:
-        """In one line."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> Measurements:
-        """What `to_json` made."""
-        return cls(**json.loads(text))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
-    """What a session would get.
-
-    Attributes:
-        preset: name of the latency preset.
-        consistency: how stems are made to sum to the mixture.
-        budget: samples of time for computing and transport, at the session's rate; 0 offline.
-        demand: what it takes of the device; None offline.
-        hop_s: seconds from segment to segment.
-    """
-
-    preset: str
-    consistency: ConsistencyName
-    budget: int
-    demand: Demand | None
-    hop_s: float
 
 
 class Engine:

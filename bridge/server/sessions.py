@@ -32,14 +32,15 @@ from bridge.protocol import (
     decode,
 )
 from bridge.protocol.limits import LARGEST_BODY
-from bridge.server.engine import OfferRefusedError
+from bridge.server.offers import OfferRefusedError
 from streamsep._version import __version__
 from streamsep.errors import RemoteProtocolError, StreamSepError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from bridge.server.engine import Engine, Offer
+    from bridge.server.engine import Engine
+    from bridge.server.offers import Offer
     from bridge.server.stream_worker import Finished, StreamWorker
 
 __all__ = ["Answer", "Peer", "ServedSession", "SessionTable"]

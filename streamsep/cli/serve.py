@@ -226,7 +226,7 @@ def _warm_engine(
     import torch
 
     from bridge.server import Engine
-    from bridge.server.engine import Measurements
+    from bridge.server.measurements import Measurements
     from streamsep.config import load_presets
     from streamsep.devices.allocator import keep_freed_memory
     from streamsep.errors import ConfigError

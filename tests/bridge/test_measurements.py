@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from bridge.protocol import Hello, Mode
-from bridge.server.engine import Engine, Measurements
+from bridge.server.engine import Engine
+from bridge.server.measurements import Measurements
 from streamsep.config import LatencyPreset
 
 PRESETS = {

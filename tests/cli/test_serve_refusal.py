@@ -19,7 +19,7 @@ from tiny_networks import tiny_network
 from bridge.protocol import Hello, Mode
 from bridge.run_folder import ipc_endpoints
 from bridge.server import Engine
-from bridge.server.engine import OfferRefusedError
+from bridge.server.offers import OfferRefusedError
 from streamsep.cli.live_setup import make_keeper
 from streamsep.cli.serve_refusal import check_preset_holds
 from streamsep.config import LatencyPreset

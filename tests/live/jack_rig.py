@@ -48,20 +48,29 @@ class JackServer:
         sample_rate: samples per second.
         folder: for its log.
         patient: the server waits for clients that are late, so that a busy machine loses nothing.
+        realtime: the server's and its clients' callbacks come before all else, as on a stage; it
+            takes a user who may do that.
     """
 
     def __init__(
-        self, folder: Path, period: int, sample_rate: int = 44_100, *, patient: bool = True
+        self,
+        folder: Path,
+        period: int,
+        sample_rate: int = 44_100,
+        *,
+        patient: bool = True,
+        realtime: bool = False,
     ) -> None:
         self.period = period
         self.sample_rate = sample_rate
         self._log = folder / "jackd.log"
         self._patient = patient
+        self._realtime = realtime
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start, and wait until it answers."""
-        command = ["jackd", "-n", SERVER, "-r", "--port-max", "256"]
+        command = ["jackd", "-n", SERVER, "-R" if self._realtime else "-r", "--port-max", "256"]
         command += ["-S"] if self._patient else []
         command += ["-d", "dummy", "-r", str(self.sample_rate), "-p", str(self.period)]
         command += ["-C", "8", "-P", "8"]
@@ -101,11 +110,16 @@ class JackServer:
 
 @contextmanager
 def running_server(
-    folder: Path, period: int, sample_rate: int = 44_100, *, patient: bool = True
+    folder: Path,
+    period: int,
+    sample_rate: int = 44_100,
+    *,
+    patient: bool = True,
+    realtime: bool = False,
 ) -> Iterator[JackServer]:
     """A server for as long as the block lasts."""
     need_jack()
-    server = JackServer(folder, period, sample_rate, patient=patient)
+    server = JackServer(folder, period, sample_rate, patient=patient, realtime=realtime)
     server.start()
     try:
         yield server
