@@ -64,7 +64,10 @@ def demo(
     """
     from streamsep.cli.loading import announce_model, choose_device, load_with_progress
     from streamsep.config import load_preset
+    from streamsep.devices.allocator import keep_freed_memory
     from streamsep.engine import FixedLatencySeparator, StreamConfig, StreamingSeparator
+
+    keep_freed_memory()
 
     preset = load_preset(latency_preset)
     material = _from_file(song, seconds) if song is not None else _from_band(seed, seconds)
@@ -80,6 +83,7 @@ def demo(
             sample_rate=material.sample_rate,
             channels=material.mixture.shape[0],
             device=device,
+            incremental=device == "cpu",  # as `serve` does
         )
     )
     _announce_latency(preset.name, tiling, live.latency, material.sample_rate)
