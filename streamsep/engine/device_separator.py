@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from streamsep.devices import make_executor
-from streamsep.engine.separator import follow, separate_within, surroundings_of
+from streamsep.engine.separator import WrappedSeparator, follow, separate_within
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["DeviceSeparator"]
 
 
-class DeviceSeparator:
+class DeviceSeparator(WrappedSeparator):
     """A `Separator` that takes and gives audio on the processor and computes on a device.
 
     Give it to a `StreamingSeparator` without telling that about the device::
@@ -51,35 +51,10 @@ class DeviceSeparator:
         precision: str | None = None,
         largest_batch: int = 8,
     ) -> None:
-        self._separator = separator
+        super().__init__(separator)
         self._executor = make_executor(
             separator, torch.device(device), precision=precision, largest_batch=largest_batch
         )
-
-    @property
-    def sample_rate(self) -> int:
-        """That of the separator within."""
-        return self._separator.sample_rate
-
-    @property
-    def channels(self) -> int:
-        """Those of the separator within."""
-        return self._separator.channels
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """Those of the separator within."""
-        return self._separator.sources
-
-    @property
-    def stride(self) -> int:
-        """That of the separator within."""
-        return self._separator.stride
-
-    @property
-    def surroundings(self) -> int:
-        """Those of the separator within."""
-        return surroundings_of(self._separator)
 
     @property
     def device(self) -> torch.device:

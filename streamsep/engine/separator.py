@@ -16,6 +16,7 @@ __all__ = [
     "SegmentFollower",
     "Separator",
     "SurroundedSeparator",
+    "WrappedSeparator",
     "begin",
     "follow",
     "separate_within",
@@ -152,22 +153,15 @@ def begin(separator: Separator, mix: Tensor, start: int, length: int) -> Callabl
     return lambda: estimate
 
 
-class NormalisedSeparator:
-    """A separator that sees the mixture centred and scaled by fixed statistics.
-
-    Files are separated this way: with the mean and the deviation of the whole track, which a first
-    pass over it measured, a quiet song reaches the network as loud as any other.
+class WrappedSeparator:
+    """States what the separator within it states.
 
     Args:
         separator: what separates.
-        mean: mean of the track.
-        deviation: standard deviation of the track, above 0.
     """
 
-    def __init__(self, separator: Separator, mean: float, deviation: float) -> None:
+    def __init__(self, separator: Separator) -> None:
         self._separator = separator
-        self._mean = mean
-        self._deviation = deviation
 
     @property
     def sample_rate(self) -> int:
@@ -193,6 +187,24 @@ class NormalisedSeparator:
     def surroundings(self) -> int:
         """Those of the separator within."""
         return surroundings_of(self._separator)
+
+
+class NormalisedSeparator(WrappedSeparator):
+    """A separator that sees the mixture centred and scaled by fixed statistics.
+
+    Files are separated this way: with the mean and the deviation of the whole track, which a first
+    pass over it measured, a quiet song reaches the network as loud as any other.
+
+    Args:
+        separator: what separates.
+        mean: mean of the track.
+        deviation: standard deviation of the track, above 0.
+    """
+
+    def __init__(self, separator: Separator, mean: float, deviation: float) -> None:
+        super().__init__(separator)
+        self._mean = mean
+        self._deviation = deviation
 
     @property
     def silence(self) -> float:

@@ -47,8 +47,8 @@ one and a half of them lie on each side of the hop in the middle."""
 
 _SWEPT_PER_FRAME = 16
 """Kept frames that are computed anew for every frame that the window moves: none is then older than
-an eighth of a window's time, whatever the hop. With half as many, songs agreed 5 to 10 dB less, for
-a tenth fewer operations. From a hop of 8192 on nearly the whole window is swept."""
+a sixteenth of a window's time, whatever the hop. With half as many, songs agreed 5 to 10 dB less,
+for a tenth fewer operations. From a hop of 8192 on nearly the whole window is swept."""
 
 
 class HybridFollower:
