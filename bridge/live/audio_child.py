@@ -26,7 +26,7 @@ from bridge.keys import ClientKeys
 from bridge.live.control_block import open_control_block
 from bridge.live.device_probe import read_devices
 from bridge.live.device_stream import DeviceStream
-from bridge.live.devices import choose_devices
+from bridge.live.devices import Device, choose_devices
 from bridge.live.lifeline import watch_lifeline
 from bridge.live.portaudio import import_portaudio
 from bridge.live.priority import raise_priority
@@ -56,6 +56,8 @@ _REPORT_S = 0.1
 _SILENT_S = 1.0
 """Without a callback for so long, the device is gone."""
 _RETRY_S = 0.25
+_LISTING_S = 3.0
+"""A busy sound server may turn a client away; after so long, there really is no device at all."""
 _FIRST_BLOCKS = 4
 _CLOSING_S = 4.0
 
@@ -71,6 +73,7 @@ class AudioChild:
         self._task = task
         self._stop = threading.Event()
         self._portaudio: Any = None
+        self._devices: list[Device] = []
         self._recorder: Recorder | None = None
 
     def run(self) -> NoReturn:
@@ -89,12 +92,15 @@ class AudioChild:
 
     def _open_device(self) -> DeviceStream:
         """Open the device and wait for its first block."""
+        began_s = time.monotonic()
         while True:
             try:
                 stream = self._try_device()
                 break
             except (ConfigError, OSError) as error:
-                if not self._task.patient:
+                unlisted = self._portaudio is not None and not self._devices
+                may_come = unlisted and time.monotonic() - began_s < _LISTING_S
+                if not (self._task.patient or may_come):
                     raise ConfigError(str(error)) from error
                 self._wait(str(error))
         began_s = time.monotonic()
@@ -114,8 +120,8 @@ class AudioChild:
             # It reads the list of devices when it starts.
             self._portaudio._terminate()
             self._portaudio._initialize()
-        devices = read_devices(self._portaudio)
-        source, sink = choose_devices(devices, task.input, task.output, task.host_api)
+        self._devices = read_devices(self._portaudio)
+        source, sink = choose_devices(self._devices, task.input, task.output, task.host_api)
         return DeviceStream(
             self._portaudio,
             source,

@@ -171,3 +171,16 @@ def test_a_device_that_is_missing_is_refused_at_first(
     ):
         run_until_playing(loop)
     assert audio_processes() == []
+
+
+def test_a_server_that_does_not_answer_yet_is_waited_for(
+    passing_engine: EngineProcess, tmp_path: Path
+) -> None:
+    server = JackServer(tmp_path, 512)
+    with loop_between(passing_engine, input="system", output="system") as loop:
+        run_until(loop, lambda: loop.status.phase is LivePhase.WAITING, "it looks for devices")
+        server.start()
+        try:
+            run_until_playing(loop)
+        finally:
+            server.terminate()
