@@ -138,6 +138,7 @@ class Hall:
 
     def __init__(self, folder: Path, signal: np.ndarray, heard_channels: int) -> None:
         self._folder = folder
+        self._heard_channels = heard_channels
         folder.mkdir(exist_ok=True)
         np.save(folder / "signal.npy", signal)
         with (folder / "hall.log").open("ab") as log:
@@ -158,9 +159,9 @@ class Hall:
     def hear(self) -> Heard:
         """Stop both; what was heard since `play`."""
         self._say("hear")
-        self._await("HEARD")
-        with np.load(self._folder / "heard.npz") as found:
-            return Heard(found["heard"], int(found["xruns"]), int(found["holes"]))
+        length, xruns, holes = map(int, self._await("HEARD"))
+        heard = np.fromfile(self._folder / "heard.f32", np.float32)
+        return Heard(heard.reshape(self._heard_channels, length), xruns, holes)
 
     def close(self) -> None:
         """End: in order, or at once if it hangs on a server that has died."""
@@ -179,10 +180,12 @@ class Hall:
         self._process.stdin.write(f"{word}\n")
         self._process.stdin.flush()
 
-    def _await(self, word: str) -> None:
+    def _await(self, word: str) -> list[str]:
+        """Wait for a line that begins with a word; the rest of it."""
         assert self._process.stdout is not None
-        said = self._process.stdout.readline()
-        assert said == f"{word}\n", (self._folder / "hall.log").read_text()
+        said, *rest = self._process.stdout.readline().split() or [""]
+        assert said == word, (self._folder / "hall.log").read_text()
+        return rest
 
 
 class Heard:

@@ -3,10 +3,10 @@
 python player_and_recorder.py FOLDER SERVER
 
 At the line `play` on standard input it plays FOLDER/signal.npy, float32 [C, T], over and over, and
-records. At the line `hear` it stops both and writes FOLDER/heard.npz: `heard`, float32 [R, N],
-whose first sample belongs to the same instant of the server as the signal's first. Both count the
-samples that they were called for. Where the server's own count jumps, it has lost something, or its
-period has changed: a hole.
+records. At the line `hear` it stops both, writes FOLDER/heard.f32, float32 [R, N], whose first
+sample belongs to the same instant of the server as the signal's first, and says `HEARD N`, the
+server's xruns and the holes: where the server's own count of samples jumps, it has lost something,
+or its period has changed. Player and recorder count the samples that they were called for.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ def main() -> None:
     @player.set_process_callback
     def play(frames: int) -> None:
         if told.is_set() and state["start"] is None:
+            begin()
             state["start"] = player.last_frame_time
         first = state["played"]
         for port, channel in zip(outs, signal, strict=True):
@@ -74,13 +75,16 @@ def main() -> None:
         if line == "play\n":
             told.set()
             continue
-        part = folder / "heard.part.npz"
-        end = state["end"]
-        np.savez(part, heard=heard[:, :end], xruns=state["xruns"], holes=state["holes"])
-        part.rename(folder / "heard.npz")
         told.clear()
+        end, xruns, holes = state["end"], state["xruns"], state["holes"]
         begin()
-        say("HEARD")
+        # Straight from memory and without the interpreter's lock: the callbacks go on meanwhile.
+        with (folder / "heard.f32").open("wb", buffering=0) as file:
+            for channel in heard:
+                left = memoryview(channel[:end]).cast("B")
+                while left:
+                    left = left[file.write(left) :]
+        say(f"HEARD {end} {xruns} {holes}")
     # A client that leaves without a word holds up the server's end for seconds; with a server that
     # has died this hangs, and somebody ends it.
     player.close()
