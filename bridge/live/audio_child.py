@@ -86,6 +86,7 @@ class AudioChild:
         except StreamSepError as error:
             _tell(Refused(text=str(error)))
             os._exit(2)
+        raise_priority()
         stream.play = player.play
         self._tell_playing(stream, client)
         self._play(stream, client, player)
@@ -295,7 +296,6 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     task = AudioTask.from_json(sys.stdin.readline())
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    raise_priority()
     gc.collect()
     gc.freeze()
     gc.disable()
