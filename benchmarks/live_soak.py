@@ -76,14 +76,15 @@ class OwnEngine:
 def soak(loop: LiveLoop, engine: OwnEngine, folder: Path, seconds: float) -> dict[str, Any]:
     """Play for so long, and look ten times."""
     rows = []
-    with playing_hall(folder / "hall", SIGNAL, heard_channels=4) as hall:
+    # What is heard lies in memory: 90 MB for three minutes.
+    tenth_s = min(seconds / 10, 600.0)
+    with playing_hall(folder / "hall", SIGNAL, 4, longest_s=tenth_s + 10) as hall:
         run_until_playing(loop)
         latency = loop.status.latency
         print(f"latency {latency}: {loop.status.playing and loop.status.playing.latency_terms}")
         for tenth in range(10):
             hall.play()
-            # The hall remembers ten minutes.
-            run_for(loop, min(seconds / 10, 590.0))
+            run_for(loop, tenth_s)
             heard = hall.hear()
             dry = heard.samples[2:, latency:]
             due = SIGNAL.take(range(dry.shape[-1]), axis=1, mode="wrap")

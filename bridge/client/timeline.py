@@ -55,8 +55,9 @@ class Timeline:
         # A power of two, so that a position's place is a mask; twice what is alive at any moment,
         # so that the threads never meet at one place.
         self._size = 1 << (2 * (latency + 2 * longest_block + FADE)).bit_length()
-        self._mixture = np.zeros((channels, self._size), np.float32)
-        self._stems = np.zeros((stems, channels, self._size), np.float32)
+        # Filled, for the pages of `np.zeros` would be fetched while the first round is played.
+        self._mixture = np.full((channels, self._size), 0.0, np.float32)
+        self._stems = np.full((stems, channels, self._size), 0.0, np.float32)
         self._held = np.full(self._size, -self._size - 1, np.int64)
         """Of which position each place holds the stems."""
         self._gain = 1.0

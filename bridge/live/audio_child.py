@@ -28,6 +28,7 @@ from bridge.live.device_probe import read_devices
 from bridge.live.device_stream import DeviceStream
 from bridge.live.devices import Device, choose_devices
 from bridge.live.lifeline import watch_lifeline
+from bridge.live.memory_lock import lock_memory
 from bridge.live.portaudio import import_portaudio
 from bridge.live.priority import raise_priority
 from bridge.live.reports import (
@@ -86,6 +87,7 @@ class AudioChild:
         except StreamSepError as error:
             _tell(Refused(text=str(error)))
             os._exit(2)
+        lock_memory()
         raise_priority()
         stream.play = player.play
         self._tell_playing(stream, client)

@@ -25,7 +25,8 @@ class DelayLine:
 
     def __init__(self, channels: int, latency: int, longest_block: int) -> None:
         self._size = latency + longest_block
-        self._ring = np.zeros((channels, self._size), np.float32)
+        # Filled, for the pages of `np.zeros` would be fetched while the first round is played.
+        self._ring = np.full((channels, self._size), 0.0, np.float32)
         self._latency = latency
         self._position = 0
 

@@ -134,16 +134,22 @@ class Hall:
         folder: for the signal and the recording.
         signal: float32 [C, T], played over and over.
         heard_channels: R.
+        longest_s: seconds that fit into a recording; what comes later is not heard.
     """
 
-    def __init__(self, folder: Path, signal: np.ndarray, heard_channels: int) -> None:
+    def __init__(
+        self, folder: Path, signal: np.ndarray, heard_channels: int, longest_s: float
+    ) -> None:
         self._folder = folder
         self._heard_channels = heard_channels
         folder.mkdir(exist_ok=True)
         np.save(folder / "signal.npy", signal)
         with (folder / "hall.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, str(SCRIPT), str(folder), SERVER, str(heard_channels)],
+                [
+                    *(sys.executable, str(SCRIPT), str(folder), SERVER),
+                    *(str(heard_channels), str(longest_s)),
+                ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -204,9 +210,11 @@ class Heard:
 
 
 @contextmanager
-def playing_hall(folder: Path, signal: np.ndarray, heard_channels: int = 2) -> Iterator[Hall]:
+def playing_hall(
+    folder: Path, signal: np.ndarray, heard_channels: int = 2, longest_s: float = 60.0
+) -> Iterator[Hall]:
     """A player and a recorder for as long as the block lasts."""
-    hall = Hall(folder, signal, heard_channels)
+    hall = Hall(folder, signal, heard_channels, longest_s)
     try:
         yield hall
     finally:

@@ -1,12 +1,13 @@
 """A player and a recorder on a JACK server, in a process that may be killed.
 
-python player_and_recorder.py FOLDER SERVER
+python player_and_recorder.py FOLDER SERVER CHANNELS SECONDS
 
 At the line `play` on standard input it plays FOLDER/signal.npy, float32 [C, T], over and over, and
-records. At the line `hear` it stops both, writes FOLDER/heard.f32, float32 [R, N], whose first
-sample belongs to the same instant of the server as the signal's first, and says `HEARD N`, the
-server's xruns and the holes: where the server's own count of samples jumps, it has lost something,
-or its period has changed. Player and recorder count the samples that they were called for.
+records, SECONDS at most. At the line `hear` it stops both, writes FOLDER/heard.f32, float32 [R, N],
+whose first sample belongs to the same instant of the server as the signal's first, and says
+`HEARD N`, the server's xruns and the holes: where the server's own count of samples jumps, it has
+lost something, or its period has changed. Player and recorder count the samples that they were
+called for.
 """
 
 from __future__ import annotations
@@ -19,18 +20,18 @@ from pathlib import Path
 import jack
 import numpy as np
 
-LONGEST_S = 600
-
 
 def main() -> None:
     folder, server = Path(sys.argv[1]), sys.argv[2]
+    recorded_channels, longest_s = int(sys.argv[3]), float(sys.argv[4])
     signal = np.load(folder / "signal.npy")
-    recorded_channels = int(sys.argv[3]) if len(sys.argv) > 3 else len(signal)
     options = {"servername": server, "no_start_server": True}
     player, recorder = jack.Client("player", **options), jack.Client("recorder", **options)
     outs = [player.outports.register(f"out_{k}") for k in range(len(signal))]
     ins = [recorder.inports.register(f"in_{k}") for k in range(recorded_channels)]
-    heard = np.zeros((recorded_channels, LONGEST_S * player.samplerate), np.float32)
+    # Filled, for the pages of `np.zeros` would be fetched, by megabytes, while the server waits.
+    length = round(longest_s * player.samplerate)
+    heard = np.full((recorded_channels, length), 0.0, np.float32)
     told = threading.Event()
     state = {}
 
