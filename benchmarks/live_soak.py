@@ -10,6 +10,9 @@ real network. The outputs are the mix and, on two more, the delayed input: what 
 compared with what was played, ten times, so a lost sample or a latency that moves cannot hide. Then
 the server (SIGTERM, SIGKILL) and the engine (SIGKILL) die some times; printed are the seconds from
 the server's return to sound, and from the engine's death to its stems.
+
+Where this user may have real-time priority, it is also found out whether the machine stood still
+when the server lost something (`machine_watch.py`); what is left is ours or the rig's.
 """
 
 from __future__ import annotations
@@ -22,12 +25,13 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
 import typer
 from common import write_results
+from machine_watch import MachineWatch
 
 # The rig belongs to the tests.
 _TESTS = Path(__file__).resolve().parents[1] / "tests"
@@ -43,8 +47,13 @@ from bridge.live.task import AudioTask  # noqa: E402
 from bridge.mixing import Route  # noqa: E402
 from bridge.run_folder import ipc_endpoints  # noqa: E402
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 SIGNAL = 0.3 * noise(8.0)
 MIB = 2**20
+BEFORE_S = 0.02
+"""Between the cause of an xrun and the server's word of it: the rest of its period, and another."""
 
 
 class OwnEngine:
@@ -73,7 +82,9 @@ class OwnEngine:
         return self.process.memory_info().rss / MIB
 
 
-def soak(loop: LiveLoop, engine: OwnEngine, folder: Path, seconds: float) -> dict[str, Any]:
+def soak(
+    loop: LiveLoop, engine: OwnEngine, folder: Path, seconds: float, watch: MachineWatch | None
+) -> dict[str, Any]:
     """Play for so long, and look ten times."""
     rows = []
     # What is heard lies in memory: 90 MB for three minutes.
@@ -92,7 +103,9 @@ def soak(loop: LiveLoop, engine: OwnEngine, folder: Path, seconds: float) -> dic
             row = {
                 "exact": bool(np.array_equal(dry, due)),
                 "latency": loop.status.latency,
-                "server_xruns": heard.xruns,
+                "server_xruns": len(heard.xruns),
+                "of_the_machine": watch
+                and sum(watch.stood_still(at_s - BEFORE_S, at_s) for at_s in heard.xruns),
                 "holes": heard.holes,
                 "load": loop.status.measured.load if loop.status.measured else None,
                 "audio_mib": round(psutil.Process(loop.child_pid).memory_info().rss / MIB, 1),
@@ -188,7 +201,8 @@ def main(
                 patient=True,
             )
             with LiveLoop(task, keeper) as loop:
-                results = soak(loop, engine, folder, 60 * minutes)
+                with _watch() as watch:
+                    results = soak(loop, engine, folder, 60 * minutes, watch)
                 restarts = loop.status.restarts
                 for how in ("term", "kill"):
                     took = server_rounds(loop, server, folder, rounds, kill=how == "kill")
@@ -201,10 +215,26 @@ def main(
                 _say("engine, SIGKILL: stems after it", deaths["stems_after_s"])
                 print(f"{restarts} restarts in the soak, {loop.status.restarts} in all")
                 print(f"latency in the end: {loop.status.latency}")
-    left = [each for each in psutil.Process().children(recursive=True) if each.is_running()]
+    # Python's own keeper of shared resources stays, since the watch has needed one.
+    left = [
+        each
+        for each in psutil.Process().children(recursive=True)
+        if each.is_running() and "resource_tracker" not in " ".join(each.cmdline())
+    ]
     results["processes_left"] = len(left)
     print(f"processes left: {len(left)}")
     write_results("live_soak", {"minutes": minutes, "rounds": rounds, "period": period, **results})
+
+
+@contextlib.contextmanager
+def _watch() -> Iterator[MachineWatch | None]:
+    """Somebody who looks whether the machine stands still, where that may be."""
+    try:
+        with MachineWatch() as watch:
+            yield watch
+            print(f"a processor stood still {watch.stops} times")
+    except PermissionError:
+        yield None
 
 
 def _say(what: str, seconds: list[float]) -> None:

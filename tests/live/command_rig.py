@@ -32,7 +32,7 @@ class Command:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**environment(), "XDG_RUNTIME_DIR": str(run_folder)},
+            env=_environment(run_folder),
         )
 
     def await_phase(self, phase: str) -> dict[str, Any]:
@@ -102,8 +102,17 @@ def live(
         timeout=120,
         check=False,
         cwd=folder,
-        env={**environment(), "XDG_RUNTIME_DIR": str(run_folder)},
+        env=_environment(run_folder),
     )
+
+
+def _environment(run_folder: Path) -> dict[str, str]:
+    """Of a user who has not started an engine before."""
+    return {
+        **environment(),
+        "XDG_RUNTIME_DIR": str(run_folder),
+        "STREAMSEP_CACHE_DIR": str(run_folder / "cache"),
+    }
 
 
 def assert_all_end(processes: list[psutil.Process]) -> None:

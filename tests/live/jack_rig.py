@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes.util
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -165,9 +166,10 @@ class Hall:
     def hear(self) -> Heard:
         """Stop both; what was heard since `play`."""
         self._say("hear")
-        length, xruns, holes = map(int, self._await("HEARD"))
+        noticed = json.loads(self._await("HEARD"))
         heard = np.fromfile(self._folder / "heard.f32", np.float32)
-        return Heard(heard.reshape(self._heard_channels, length), xruns, holes)
+        samples = heard.reshape(self._heard_channels, noticed["length"])
+        return Heard(samples, noticed["xruns"], noticed["holes"])
 
     def close(self) -> None:
         """End: in order, or at once if it hangs on a server that has died."""
@@ -186,10 +188,10 @@ class Hall:
         self._process.stdin.write(f"{word}\n")
         self._process.stdin.flush()
 
-    def _await(self, word: str) -> list[str]:
+    def _await(self, word: str) -> str:
         """Wait for a line that begins with a word; the rest of it."""
         assert self._process.stdout is not None
-        said, *rest = self._process.stdout.readline().split() or [""]
+        said, _, rest = self._process.stdout.readline().rstrip("\n").partition(" ")
         assert said == word, (self._folder / "hall.log").read_text()
         return rest
 
@@ -199,11 +201,11 @@ class Heard:
 
     Attributes:
         samples: float32 [R, N].
-        xruns: of the server.
+        xruns: moments of the server's, seconds of `time.monotonic`.
         holes: times that the recorder missed something.
     """
 
-    def __init__(self, samples: np.ndarray, xruns: int, holes: int) -> None:
+    def __init__(self, samples: np.ndarray, xruns: list[float], holes: int) -> None:
         self.samples = samples
         self.xruns = xruns
         self.holes = holes

@@ -4,21 +4,25 @@ python player_and_recorder.py FOLDER SERVER CHANNELS SECONDS
 
 At the line `play` on standard input it plays FOLDER/signal.npy, float32 [C, T], over and over, and
 records, SECONDS at most. At the line `hear` it stops both, writes FOLDER/heard.f32, float32 [R, N],
-whose first sample belongs to the same instant of the server as the signal's first, and says
-`HEARD N`, the server's xruns and the holes: where the server's own count of samples jumps, it has
-lost something, or its period has changed. Player and recorder count the samples that they were
-called for.
+whose first sample belongs to the same instant of the server as the signal's first, and says `HEARD`
+with what it noticed: N, the moments of the server's xruns, and the holes. Where the server's own
+count of samples jumps, it has lost something, or its period has changed. Player and recorder count
+the samples that they were called for.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
+import time
 from pathlib import Path
 
 import jack
 import numpy as np
+
+from bridge.live.memory_lock import lock_memory
 
 
 def main() -> None:
@@ -36,7 +40,7 @@ def main() -> None:
     state = {}
 
     def begin() -> None:
-        state.update(start=None, played=0, end=0, xruns=0, holes=0, next=None)
+        state.update(start=None, played=0, end=0, xruns=[], holes=0, next=None)
 
     begin()
 
@@ -44,7 +48,7 @@ def main() -> None:
     def play(frames: int) -> None:
         if told.is_set() and state["start"] is None:
             begin()
-            state["start"] = player.last_frame_time
+            state["start"] = state["next"] = player.last_frame_time
         first = state["played"]
         for port, channel in zip(outs, signal, strict=True):
             if state["start"] is None:
@@ -59,7 +63,7 @@ def main() -> None:
         now = recorder.last_frame_time
         if state["start"] is None or now < state["start"]:
             return
-        state["holes"] += state["next"] is not None and state["next"] != now
+        state["holes"] += state["next"] != now
         state["next"] = now + frames
         first = state["end"]
         if first + frames > heard.shape[1]:
@@ -68,9 +72,10 @@ def main() -> None:
             channel[first : first + frames] = port.get_array()
         state["end"] = first + frames
 
-    player.set_xrun_callback(lambda _: state.update(xruns=state["xruns"] + 1))
+    player.set_xrun_callback(lambda _: state["xruns"].append(time.monotonic()))
     recorder.activate()
     player.activate()
+    lock_memory()
     say("READY")
     for line in sys.stdin:
         if line == "play\n":
@@ -85,7 +90,7 @@ def main() -> None:
                 left = memoryview(channel[:end]).cast("B")
                 while left:
                     left = left[file.write(left) :]
-        say(f"HEARD {end} {xruns} {holes}")
+        say(f"HEARD {json.dumps({'length': end, 'xruns': xruns, 'holes': holes})}")
     # A client that leaves without a word holds up the server's end for seconds; with a server that
     # has died this hangs, and somebody ends it.
     player.close()
