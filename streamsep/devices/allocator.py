@@ -11,7 +11,7 @@ from __future__ import annotations
 import ctypes
 import platform
 
-__all__ = ["keep_freed_memory"]
+__all__ = ["keep_freed_memory", "return_freed_memory"]
 
 # From malloc.h.
 _M_TRIM_THRESHOLD = -1
@@ -19,6 +19,17 @@ _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
 _LARGEST = 1 << 30
 """Bytes: blocks up to here come from the heap, and as much may lie idle at its end."""
+_LARGE = 1 << 20
+"""Bytes: blocks from here on come from the system, while freed memory is returned."""
+
+
+def return_freed_memory() -> bool:
+    """Fetch large blocks from the system and return them at once; tell whether glibc was willing.
+
+    For what is allocated to stay, such as weights: it leaves no holes in the heap, and what it was
+    made of leaves none either. `keep_freed_memory` ends it.
+    """
+    return _set_options({_M_MMAP_THRESHOLD: _LARGE, _M_ARENA_MAX: 1})
 
 
 def keep_freed_memory() -> bool:
@@ -26,10 +37,14 @@ def keep_freed_memory() -> bool:
 
     Only glibc is asked. Asking twice changes nothing.
     """
+    options = {_M_MMAP_THRESHOLD: _LARGEST, _M_TRIM_THRESHOLD: _LARGEST, _M_ARENA_MAX: 1}
+    return _set_options(options)
+
+
+def _set_options(options: dict[int, int]) -> bool:
     if platform.libc_ver()[0] != "glibc":
         return False
     libc = ctypes.CDLL(None)
-    options = {_M_MMAP_THRESHOLD: _LARGEST, _M_TRIM_THRESHOLD: _LARGEST, _M_ARENA_MAX: 1}
     willing = [libc.mallopt(option, value) for option, value in options.items()]
     # What loading has left behind is none of this.
     libc.malloc_trim(0)

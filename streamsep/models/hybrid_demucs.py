@@ -24,18 +24,22 @@ The variants that were published or tried each change one box of the picture:
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
 from streamsep.models.hybrid_config import HybridDemucsConfig
 from streamsep.models.hybrid_layers import DecoderLayer, EncoderLayer, LayerShape
-from streamsep.models.incremental import HybridFollower
 from streamsep.models.initialisation import rescale_convolutions
 from streamsep.models.multi_frequency import BandedDecoder, BandedEncoder
 from streamsep.models.network import SeparationNetwork
 from streamsep.models.representation import representation_of
 from streamsep.models.residual import ResidualBranches
 from streamsep.models.spectrogram import spectrogram_of
+
+if TYPE_CHECKING:
+    from streamsep.models.incremental import HybridFollower
 
 __all__ = ["HybridDemucs", "HybridDemucsConfig"]
 
@@ -86,6 +90,8 @@ class HybridDemucs(SeparationNetwork[HybridDemucsConfig]):
             hop: samples between the starts of segments, likewise.
             wanted: the samples of each segment whose estimates will be used.
         """
+        from streamsep.models.incremental import HybridFollower
+
         if not HybridFollower.fits(self.config):
             return None
         return HybridFollower(self, segment=segment, hop=hop, wanted=wanted)

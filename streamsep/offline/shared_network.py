@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 
-from streamsep.engine.memory import is_out_of_memory, release_memory
+from streamsep.engine.memory import is_out_of_memory, release_memory, trim_heaps
 from streamsep.engine.separator import separate_within, surroundings_of
 
 if TYPE_CHECKING:
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 __all__ = ["Room", "Seat", "SharedNetwork", "Watch"]
 
 logger = logging.getLogger(__name__)
+
+_BATCHES_PER_TRIM = 2
+"""A heap that keeps what is freed breaks into pieces that fit ever less, and would grow slowly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,7 @@ class SharedNetwork:
         self._workers = room.workers
         self._waiting: list[_Request] = []
         self._computing = 0
+        self._batches = 0
         self._over = False
         self._changed = threading.Condition()
         self._threads = [
@@ -166,7 +170,11 @@ class SharedNetwork:
             fits = self._compute(requests)
             with self._changed:
                 self._computing -= 1
+                self._batches += 1
+                trim = self._batches % _BATCHES_PER_TRIM == 0
                 self._changed.notify_all()
+            if trim:
+                trim_heaps()
             if not fits:
                 release_memory()
                 self._do_with_less(requests, room)

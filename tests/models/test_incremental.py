@@ -11,6 +11,7 @@ from torch import Tensor
 from streamsep import StreamConfig, StreamingSeparator, load_separator
 from streamsep.models.hybrid_demucs import HybridDemucs, HybridDemucsConfig
 from streamsep.models.incremental import HybridFollower
+from streamsep.models.tuned.hybrid import TunedHybridDemucs
 from streamsep.synthesis import synthesise_song
 
 SEGMENT, HOP = 32 * 2048, 2048
@@ -67,6 +68,53 @@ def test_signals_of_a_batch_do_not_mix(network: HybridDemucs) -> None:
     for k in range(3):
         segment = stream[..., k * HOP : k * HOP + SEGMENT]
         assert agreement_db(together(segment)[1:], alone(segment[1:])) > 100
+
+
+def test_one_signal_can_go_on_as_a_batch(network: HybridDemucs) -> None:
+    stream = noise(4)[:1]
+    alone, many = follower(network), follower(network)
+    alone(stream[..., :SEGMENT])
+    many.begin_as(alone)
+    segment = stream[..., HOP : HOP + SEGMENT]
+    got = many(segment.expand(3, -1, -1))
+    assert agreement_db(got, alone(segment).expand_as(got)) > 100
+
+
+def test_weights_that_change_are_heard(network: HybridDemucs) -> None:
+    segment = noise(0)
+    other = HybridDemucs(HybridDemucsConfig(hidden=4)).eval().requires_grad_(False)
+    follower(other)(segment)
+    other.load_state_dict(network.state_dict())
+    expected = network(segment)[..., WANTED]
+    assert agreement_db(follower(other)(segment)[..., WANTED], expected) > 100
+
+
+def test_without_onednn_it_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    network = HybridDemucs(HybridDemucsConfig(hidden=4)).eval().requires_grad_(False)
+    stream, packed = noise(2), TunedHybridDemucs(network, torch.float32)
+    monkeypatch.setattr("streamsep.models.tuned.packed.has_onednn", lambda: False)
+    with_it, without = (
+        each.follow(segment=SEGMENT, hop=HOP, wanted=WANTED) for each in (packed, network)
+    )
+    assert with_it is not None
+    assert without is not None
+    for k in range(3):
+        segment = stream[..., k * HOP : k * HOP + SEGMENT]
+        assert agreement_db(without(segment), with_it(segment)) > 100
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
+def test_in_bfloat16_it_keeps_to_the_network(network: HybridDemucs) -> None:
+    tuned = TunedHybridDemucs(network, torch.bfloat16)
+    following = tuned.follow(segment=SEGMENT, hop=HOP, wanted=WANTED)
+    assert following is not None
+    stream = noise(9)
+    for k in range(10):
+        segment = stream[..., k * HOP : k * HOP + SEGMENT]
+        got = following(segment)
+    assert got.dtype == torch.float32
+    assert 30 < agreement_db(got[..., WANTED], network(segment)[..., WANTED]) < 80
 
 
 @pytest.mark.parametrize("hops", [1, 2, 4])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -119,6 +120,32 @@ def test_rows_in_blocks_are_rows_at_once(small_pair, monkeypatch):
     at_once = tuned(mix)
     monkeypatch.setattr("streamsep.models.tuned.layers._BLOCK_BYTES", 3_000)
     assert agreement_db(at_once, tuned(mix)) >= 100
+
+
+def test_segments_of_other_lengths_leave_nothing_behind(small_pair):
+    _, tuned = small_pair
+    mixes = [noise(2, length, seed=length)[None] for length in (20_000, 3_000, 30_000)]
+    fresh = [TunedHybridDemucs(small_pair[0], torch.float32)(mix) for mix in mixes]
+    for mix, expected in zip(mixes * 2, fresh * 2, strict=True):
+        assert agreement_db(expected, tuned(mix)) >= 100
+
+
+def test_threads_do_not_share_what_lies_between_the_layers(small_pair):
+    _, tuned = small_pair
+    mixes = [noise(2, 20_000, seed=seed)[None] for seed in range(4)]
+    alone = [tuned(mix) for mix in mixes]
+    with ThreadPoolExecutor(len(mixes)) as pool:
+        for expected, got in zip(alone * 4, pool.map(tuned, mixes * 4), strict=True):
+            assert torch.equal(expected, got)
+
+
+def test_freed_memory_is_kept_from_the_first_segment_on():
+    told = []
+    tuned = TunedHybridDemucs(network(**TINY), torch.float32, settled=lambda: told.append(True))
+    assert not told
+    for _ in range(2):
+        tuned(noise(2, 8_192)[None])
+    assert told == [True]
 
 
 def test_variants_that_cannot_be_tuned_stay_as_they_are():

@@ -5,7 +5,8 @@ a few steps to each side; beyond the window it sees zeros. So when the window ha
 the same as before unless it lies near to an end: at the right its neighbours were zeros and are
 sound now, at the left they were sound and are zeros now. The steps at both ends are computed anew,
 and some of those between, see below, each stretch from a piece of the input that is longer by as
-much as the layer looks to each side; what the piece's own ends spoil is thrown away::
+much as the layer looks to each side; the pieces are computed as if they were one, and what their
+ends spoil is thrown away::
 
     input    | . . . . . . . . . . . . . . . . . . . . . . . . . . . . . . . . . . . . . . new|
     pieces   |--------- lead|          |lead ------- lead|            |lead ------------------|
@@ -20,7 +21,6 @@ it small.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -29,11 +29,11 @@ from streamsep.models.incremental.branches import MovingBranches, Part
 from streamsep.models.incremental.window import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
-    from streamsep.models.hybrid_layers import EncoderLayer
+    from streamsep.models.tuned.layers import TunedEncoder
 
 __all__ = ["MovingLayer"]
 
@@ -53,7 +53,7 @@ class MovingLayer:
 
     def __init__(
         self,
-        layer: EncoderLayer,
+        layer: TunedEncoder,
         length: int,
         per_frame: int,
         changing: tuple[int, int],
@@ -64,14 +64,13 @@ class MovingLayer:
         shape = layer.shape
         self._layer = layer
         self._offset = offset
-        self._finishes = not (convolve_only or layer.bare)
         self._per_frame = per_frame
         self._shrinks = 1 if shape.along_frequency else shape.stride
         # The strided convolution: by how many steps of the output it looks past either end.
         ahead = 0 if shape.along_frequency else shape.kernel - shape.padding - 1
         self._cut = 0 if shape.along_frequency else -(-shape.padding // shape.stride)
-        branches = layer.dconv if self._finishes else None
-        self._branches = None if branches is None else MovingBranches(branches, length)
+        finishes = not (convolve_only or layer.bare)
+        self._branches = MovingBranches(layer.branches, length) if finishes else None
         reach = 0 if self._branches is None else self._branches.reach
         before = 0 if shape.along_frequency else shape.padding
         self.changing = (
@@ -96,6 +95,12 @@ class MovingLayer:
         self._renewed = min(steps, self.output.length)
         return (self._renewed + self._lead) * self._shrinks
 
+    @property
+    def kept(self) -> slice:
+        """Frames that do not all change with every move."""
+        beginning, end = self.changing[0], self.output.length - self._renewed
+        return slice(beginning // self._per_frame, max(0, -(-end // self._per_frame)))
+
     def begin_as(self, other: MovingLayer, batch: int) -> None:
         """Hold what the same layer of another stream holds, for every signal of a batch."""
         self.output.begin_as(other.output, batch)
@@ -103,51 +108,57 @@ class MovingLayer:
             self._branches.begin_as(other._branches, batch)
 
     def advance(
-        self, window: Tensor, moved: int, swept: slice, inject: Tensor | None = None
+        self,
+        take: Callable[[Sequence[slice]], Tensor],
+        moved: int,
+        swept: slice,
+        inject: Window | None = None,
     ) -> None:
         """Move the output, and compute of it what has changed.
 
         Args:
-            window: the input's window, [B, C, F, T] or [B, C, T], already moved.
+            take: gives stretches of the input [B, C, F, T], already moved, one after the other.
             moved: by how many frames of the spectrogram; all of them at first.
             swept: frames to compute as well.
-            inject: what the time branch adds, [B, C, T], the window of it.
+            inject: what the time branch adds.
         """
-        length, steps = self.output.length, self._per_frame
-        self.output.move(moved * steps)
+        self.output.move(moved * self._per_frame)
         if self._branches is not None:
-            self._branches.move(moved * steps)
-        beginning, end = self.changing
-        end = max(0, length - max(moved * steps + end, self._renewed))
-        beginning = min(beginning, end)
-        first, last = max(beginning, swept.start * steps), min(end, swept.stop * steps)
-        stretches = [slice(0, beginning), slice(first, last), slice(end, length)]
-        self._renew(window, [each for each in stretches if each.start < each.stop], inject)
-
-    def _renew(self, window: Tensor, stretches: Sequence[slice], inject: Tensor | None) -> None:
-        """Compute some stretches of the output."""
+            self._branches.move(moved * self._per_frame)
+        stretches = self._stretches(moved, swept)
         parts = [self._part_around(each) for each in stretches]
         spans = [part.span for part in parts]
-        y = torch.cat(
-            [
-                self._layer.convolve(
-                    window[..., span.start * self._shrinks : span.stop * self._shrinks],
-                    None if inject is None else inject[..., span],
-                )
-                for span in spans
-            ],
-            dim=-1,
-        )
-        if self._finishes:
-            branches = None
-            if self._branches is not None:
-                branches = partial(self._branches.run, parts=parts)
-            # All but the branches knows only the step itself.
-            y = self._layer.finish(y, branches)
+        shrinks = self._shrinks
+        y = take([slice(span.start * shrinks, span.stop * shrinks) for span in spans])
+        if self._branches is None:
+            y = self._layer.convolve(y)
+        else:
+            y = self._finish(self._layer.convolve(y, "gelu"), self._branches, parts)
+        for extra in (None if inject is None else inject.take(spans), self._offset):
+            y = y if extra is None else y.add_(extra)
         pieces = torch.split(y, [part.steps for part in parts], -1)
         for stretch, span, piece in zip(stretches, spans, pieces, strict=True):
             own = piece[..., stretch.start - span.start : stretch.stop - span.start]
-            self.output.write(stretch.start, own if self._offset is None else own + self._offset)
+            self.output.write(stretch.start, own)
+
+    def _finish(self, y: Tensor, branches: MovingBranches, parts: Sequence[Part]) -> Tensor:
+        """Branches and rewrite, which look along time alone: every bin is a row."""
+        batch, channels, bins, steps = y.shape
+        rows = y.permute(0, 2, 3, 1).reshape(batch * bins, 1, steps, channels).permute(0, 3, 1, 2)
+        rows = self._layer.rewrite(branches.run(rows, parts))
+        return rows.permute(0, 2, 3, 1).reshape(batch, bins, steps, channels).permute(0, 3, 1, 2)
+
+    def _stretches(self, moved: int, swept: slice) -> list[slice]:
+        """What to compute: as many steps with every move, for oneDNN prepares for each number."""
+        length, steps = self.output.length, self._per_frame
+        beginning, end = self.changing
+        end = max(moved * steps + end, self._renewed)
+        sweep = (swept.stop - swept.start) * steps
+        if beginning + sweep + end >= length:
+            return [slice(0, length)]
+        first = min(max(beginning, swept.start * steps), length - end - sweep)
+        each = slice(0, beginning), slice(first, first + sweep), slice(length - end, length)
+        return [stretch for stretch in each if stretch.start < stretch.stop]
 
     def _part_around(self, stretch: slice) -> Part:
         """What must be computed for a stretch, and what of it the strided convolution spares."""

@@ -21,21 +21,25 @@ and the inner layers, where the LSTM and the attention look all over it. Hence::
 So the estimates are those of the whole network but for what the kept frames remember: statistics
 that are not the newest. It hardly matters to the inner layers, which look at all frames; it matters
 to the norms near the end, whose statistics are made of those frames, and most where a bin is nearly
-silent. `benchmarks/incremental.py` measures what that amounts to.
+silent. `benchmarks/incremental.py` measures what that amounts to. All layers are those of the
+`tuned` network, for which the weights are packed once and shared by all streams.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
-
-from streamsep.models.hybrid_layers import EncoderLayer
 from streamsep.models.incremental.encoders import MovingLayer
-from streamsep.models.incremental.window import Window, WindowStatistics
+from streamsep.models.incremental.window import Window, WindowStatistics, gathered
+from streamsep.models.tuned.hybrid import TunedHybridDemucs
+from streamsep.models.tuned.tune import tuned_beside
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from torch import Tensor
+
     from streamsep.models.hybrid_config import HybridDemucsConfig
     from streamsep.models.hybrid_demucs import HybridDemucs
 
@@ -45,23 +49,31 @@ _BEYOND = 2
 """Frames on either side of a sample's own that it takes part in: windows are four hops long, and
 one and a half of them lie on each side of the hop in the middle."""
 
-_SWEPT_PER_FRAME = 16
-"""Kept frames that are computed anew for every frame that the window moves: none is then older than
-a sixteenth of a window's time, whatever the hop. With half as many, songs agreed 5 to 10 dB less,
-for a tenth fewer operations. From a hop of 8192 on nearly the whole window is swept."""
+_SWEPT_WITHIN = 6
+"""Frames within whose time the sweep has gone over all that is kept. With eight, songs agreed up to
+5 dB less, for a tenth less work; from a hop of 8192 on all of the window is computed anew."""
 
 
 class HybridFollower:
     """Separates the segments of one stream, of which each knows the ones before.
 
     Args:
-        network: in evaluation mode; the weights are shared, not copied.
+        network: in evaluation mode; plain ones are tuned once for all that follow them.
         segment: samples of a segment, a multiple of the network's stride.
         hop: samples between the starts of segments, likewise.
         wanted: the samples of a segment whose estimates will be used.
     """
 
-    def __init__(self, network: HybridDemucs, *, segment: int, hop: int, wanted: slice) -> None:
+    def __init__(
+        self,
+        network: HybridDemucs | TunedHybridDemucs,
+        *,
+        segment: int,
+        hop: int,
+        wanted: slice,
+    ) -> None:
+        if not isinstance(network, TunedHybridDemucs):
+            network = tuned_beside(network)
         self._network = network
         self._wanted = wanted
         self._frame = network.config.n_fft // 4
@@ -79,12 +91,8 @@ class HybridFollower:
         """
         outer = config.merge_layer
         return (
-            config.hybrid
-            and config.complex_as_channels
+            TunedHybridDemucs.fits(config)
             and not config.old_padding
-            and not config.band_edges
-            and not config.decoder_branches
-            and config.encoder_context == 0
             and config.branch_depth > 0
             and min(config.norm_starts, config.branch_lstm_starts) >= outer
             and config.branch_attention_starts >= outer
@@ -102,16 +110,16 @@ class HybridFollower:
         for index in range(merge + 1):
             steps //= network.config.stride
             length = self._frames * steps
-            time = MovingLayer(_encoder(network.time_encoder[index]), length, steps, changing_time)
+            time = MovingLayer(network.time_encoder[index], length, steps, changing_time)
             changing_time = time.changing
             if index == merge:
                 before, after = zip(changing, changing_time, strict=True)
                 changing = max(before), max(after)
             offset = None
-            if index == 0 and network.freq_emb is not None:
-                offset = network.freq_emb(network.config.bins[1])
+            if index == 0 and network.embedding is not None:
+                offset = network.embedding(network.config.bins[1]).to(network.dtype)
             freq = MovingLayer(
-                _encoder(network.freq_encoder[index]),
+                network.freq_encoder[index],
                 self._frames,
                 1,
                 changing,
@@ -151,25 +159,33 @@ class HybridFollower:
         Returns:
             [B, S, C, T], right where wanted and zero elsewhere.
         """
-        segment = segment.to(next(self._network.parameters()).device)
+        segment = segment.to(self._network.device)
         if not self._begun and self._origin is not None:
             self._take_over(self._origin, len(segment))
         moved = min(self._frames, hops * self._hop_frames) if self._begun else self._frames
         self._begun = True
-        spectrum, mean, deviation = self._advance_spectrum(segment, moved)
-        wave_mean = segment.mean(dim=(1, 2), keepdim=True)
-        wave_deviation = segment.std(dim=(1, 2), keepdim=True)
+        mean, deviation = self._advance_spectrum(segment, moved)
+        wave = segment[:, :, None]
+        wave_mean = wave.mean(dim=(1, 2, 3), keepdim=True)
+        wave_deviation = wave.std(dim=(1, 2, 3), keepdim=True)
         self._advance_encoders(
-            (spectrum - mean) / (1e-5 + deviation),
-            (segment - wave_mean) / (1e-5 + wave_deviation),
+            partial(self._normalised, self._spectrum.steps, mean, deviation),
+            partial(self._normalised, wave, wave_mean, wave_deviation),
             moved,
         )
         x, xt = self._through_inner_layers()
-        stems = self._spectral_stems(x, mean, deviation)
-        stems += self._wave_stems(xt) * wave_deviation[:, None] + wave_mean[:, None]
+        stems = self._wave_stems(xt) * wave_deviation + wave_mean
+        stems += self._spectral_stems(x, mean, deviation)
         whole = stems.new_zeros(*stems.shape[:-1], segment.shape[-1])
         whole[..., self._wanted] = stems
         return whole
+
+    def _normalised(
+        self, x: Tensor, mean: Tensor, deviation: Tensor, stretches: Sequence[slice]
+    ) -> Tensor:
+        """Some stretches of x [B, C, F, T], as the outermost layers take them."""
+        taken = gathered(x, stretches).sub_(mean).div_(1e-5 + deviation)
+        return taken.to(self._network.dtype)
 
     def _take_over(self, other: HybridFollower, batch: int) -> None:
         self._spectrum.begin_as(other._spectrum, batch)
@@ -179,8 +195,8 @@ class HybridFollower:
                 layer.begin_as(of_other, batch)
         self._begun = True
 
-    def _advance_spectrum(self, segment: Tensor, moved: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Move the spectrogram; return its window, and its mean and deviation, [B, 1, 1, 1]."""
+    def _advance_spectrum(self, segment: Tensor, moved: int) -> tuple[Tensor, Tensor]:
+        """Move the spectrogram; return its mean and deviation, [B, 1, 1, 1]."""
         for each in (self._spectrum, self._statistics):
             each.move(moved)
         count = min(self._frames, moved + _BEYOND)
@@ -189,7 +205,7 @@ class HybridFollower:
             self._analyse(segment, slice(0, _BEYOND))
         mean, variance = self._statistics.moments(correction=1)
         shape = (-1, 1, 1, 1)
-        return self._spectrum.steps, mean.view(shape), variance.sqrt().view(shape)
+        return mean.view(shape), variance.sqrt().view(shape)
 
     def _analyse(self, segment: Tensor, frames: slice) -> None:
         """Compute some frames of the spectrogram, from or up to an end of the window."""
@@ -201,56 +217,67 @@ class HybridFollower:
         self._spectrum.write(frames.start, x)
         self._statistics.write(frames.start, x.flatten(1, 2))
 
-    def _advance_encoders(self, x: Tensor, xt: Tensor, moved: int) -> None:
-        """Move the outer encoder layers, whose inputs are windows."""
+    def _advance_encoders(
+        self,
+        take: Callable[[Sequence[slice]], Tensor],
+        take_wave: Callable[[Sequence[slice]], Tensor],
+        moved: int,
+    ) -> None:
+        """Move the outer encoder layers; both functions give stretches of what goes in."""
         swept = self._sweep(moved)
         merge = self._network.config.merge_layer
         for index, (freq, time) in enumerate(self._outer):
-            time.advance(xt, moved, swept)
-            xt = time.output.steps
-            freq.advance(x, moved, swept, xt if index == merge else None)
-            x = freq.output.steps
+            time.advance(take_wave, moved, swept)
+            freq.advance(take, moved, swept, time.output if index == merge else None)
+            take, take_wave = freq.output.take, time.output.take
 
     def _sweep(self, moved: int) -> slice:
-        """The kept frames to compute anew: from the right to the left of the window, and again."""
-        self._swept_to -= moved
-        if self._swept_to <= 0:
-            self._swept_to = self._frames
-        swept = slice(max(0, self._swept_to - _SWEPT_PER_FRAME * moved), self._swept_to)
-        self._swept_to = swept.start
-        return swept
+        """The kept frames to compute anew: from the right to the left of the window, and again.
+
+        What has been swept moves on to the left before the next sweep adjoins it.
+        """
+        begin = min(layer.kept.start for pair in self._outer for layer in pair)
+        end = max(layer.kept.stop for pair in self._outer for layer in pair)
+        hops = -(-_SWEPT_WITHIN // self._hop_frames)
+        count = max(0, -(-(end - begin + (1 - hops) * self._hop_frames) // hops))
+        stop = self._swept_to - moved
+        if stop <= begin:
+            stop = end
+        self._swept_to = stop - count
+        return slice(stop - count, stop)
 
     def _through_inner_layers(self) -> tuple[Tensor, Tensor]:
         """Compute E4 to D4; return what the outer decoders begin with, windows of both branches."""
         network, merge = self._network, self._network.config.merge_layer
-        innermost = [_encoder(layer) for layer in network.freq_encoder[merge:]]
+        innermost = network.freq_encoder[merge:]
         joined, _ = self._outer[merge]
-        x = innermost[0].finish(joined.output.steps, innermost[0].dconv)
-        skips, lengths = [x], [self._outer[merge - 1][1].output.length]
+        skips = [innermost[0].finish(joined.output.steps)]
+        lengths = [self._outer[merge - 1][1].output.length]
         for encode in innermost[1:]:
-            lengths.append(x.shape[-1])
-            x = encode(x)
-            skips.append(x)
-        x = torch.zeros_like(x)
-        before_last = x
+            lengths.append(skips[-1].shape[-1])
+            skips.append(encode(skips[-1]))
+        x: Tensor | None = None
         for decode in network.freq_decoder[: len(innermost)]:
             x, before_last = decode(x, skips.pop(), length := lengths.pop())
-        xt, _ = network.time_decoder[0](before_last[:, :, 0], None, length)
+        assert x is not None
+        xt, _ = network.time_decoder[0](before_last, None, length)
         return x, xt
 
     def _spectral_stems(self, x: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
         """Decode the spectrogram around what is wanted: [B, S, C, wanted]."""
-        network, merge = self._network, self._network.config.merge_layer
-        # A sample takes part in the frames up to two before and two after its own.
+        network, config = self._network, self._network.config
+        # A sample takes part in the frames up to two before and two after its own; every layer
+        # looks at some more.
         emitted = self._around(_BEYOND)
-        seen = self._around(_BEYOND + merge * network.config.context)
-        x = x[..., seen]
-        for index in reversed(range(merge)):
-            decode = network.freq_decoder[network.config.depth - 1 - index]
-            x, _ = decode(x, self._outer[index][0].output.steps[..., seen], 0)
-        x = x[..., emitted.start - seen.start : emitted.stop - seen.start]
-        x = x.reshape(len(x), len(network.sources), -1, *x.shape[2:])
-        x = x * deviation[:, None] + mean[:, None]
+        before = slice(0, self._frames)
+        for index in reversed(range(config.merge_layer)):
+            seen = self._around(_BEYOND + (index + 1) * config.context)
+            x = x[..., seen.start - before.start : seen.stop - before.start]
+            skip = self._outer[index][0].output.steps[..., seen]
+            x, _ = network.freq_decoder[config.depth - 1 - index](x, skip, 0)
+            before = seen
+        x = x[..., emitted.start - before.start : emitted.stop - before.start].float()
+        x = (x * deviation + mean).reshape(len(x), len(network.sources), -1, *x.shape[2:])
         spectra = network.representation.to_spectrograms(x, x)
         begin = emitted.start * self._frame
         waves = network.spectrogram.synthesise(spectra, emitted.stop * self._frame - begin)
@@ -269,7 +296,8 @@ class HybridFollower:
             xt, _ = network.time_decoder[merge - index](xt, skip, length)
         begin = seen.start * self._frame
         wanted = slice(self._wanted.start - begin, self._wanted.stop - begin)
-        return xt[..., wanted].reshape(len(xt), len(network.sources), network.channels, -1)
+        stems = xt[:, :, 0, wanted].float()
+        return stems.reshape(len(xt), len(network.sources), network.channels, -1)
 
     def _around(self, margin: int) -> slice:
         """The frames of what is wanted and some around them, within the window."""
@@ -284,9 +312,3 @@ class HybridFollower:
         for _ in range(config.merge_layer):
             seen = (seen + config.context) * config.stride + config.kernel_size // 4
         return -(-seen // self._frame)
-
-
-def _encoder(layer: nn.Module) -> EncoderLayer:
-    """A layer of an encoder's list, which does not know its kind."""
-    assert isinstance(layer, EncoderLayer)
-    return layer

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
-__all__ = ["Window", "WindowStatistics"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Window", "WindowStatistics", "gathered"]
+
+
+def gathered(x: Tensor, stretches: Sequence[slice]) -> Tensor:
+    """Some stretches of steps of x [B, C, F, T], one after the other, in channels_last."""
+    if len(stretches) == 1:
+        return x[..., stretches[0]].contiguous(memory_format=torch.channels_last)
+    in_memory = x.permute(0, 2, 3, 1)
+    return torch.cat([in_memory[:, :, each] for each in stretches], dim=2).permute(0, 3, 1, 2)
 
 
 class Window:
-    """The last steps of a tensor [..., T] that grows at its end.
+    """The last steps of a tensor [B, C, F, T] in channels_last that grows at its end.
 
     The steps lie in a buffer of twice the length, so that moving on costs a copy of the whole only
     when its end is reached.
@@ -25,13 +38,19 @@ class Window:
 
     @property
     def steps(self) -> Tensor:
-        """The window [..., N]; a view that the next write changes."""
+        """The window [B, C, F, N]; a view that the next write changes."""
         return self._buffer[..., self._start : self._start + self.length]
 
+    def take(self, stretches: Sequence[slice]) -> Tensor:
+        """A copy of some stretches of it, one after the other."""
+        return gathered(self.steps, stretches)
+
     def begin_as(self, other: Window, batch: int) -> None:
-        """Hold what another window holds, as often as there are signals in a batch."""
-        steps = other.steps
-        self.write(0, steps.repeat(batch, *(1 for _ in steps.shape[1:])))
+        """Hold what another window holds, as often as there are signals in a batch.
+
+        What counts as a batch of one there may be rows, one after the other.
+        """
+        self.write(0, other.steps.repeat(batch, 1, 1, 1))
 
     def move(self, steps: int) -> None:
         """Let the oldest steps go; the youngest hold anything until they are written."""
@@ -43,9 +62,14 @@ class Window:
             self._start = 0
 
     def write(self, first: int, values: Tensor) -> None:
-        """Write some steps [..., n] from a position in the window on; all of them at first."""
+        """Write some steps [B, C, F, n] from a position in the window on; all of them at first."""
         if values.shape[-1] == self.length:
-            self._buffer = values.new_empty(*values.shape[:-1], 2 * self.length)
+            self._buffer = torch.empty(
+                (*values.shape[:-1], 2 * self.length),
+                dtype=values.dtype,
+                device=values.device,
+                memory_format=torch.channels_last,
+            )
             self._start = 0
         begin = self._start + first
         self._buffer[..., begin : begin + values.shape[-1]] = values
@@ -64,38 +88,30 @@ class WindowStatistics:
     """
 
     def __init__(self, length: int) -> None:
-        self._means = Window(length)
-        self._squares = Window(length)
+        # Two channels: the means and the sums of squares.
+        self._steps = Window(length)
         self._width = 1
 
     def begin_as(self, other: WindowStatistics, batch: int) -> None:
         """As in `Window`."""
-        self._means.begin_as(other._means, batch)
-        self._squares.begin_as(other._squares, batch)
+        self._steps.begin_as(other._steps, batch)
         self._width = other._width
 
     def move(self, steps: int) -> None:
         """As in `Window`."""
-        self._means.move(steps)
-        self._squares.move(steps)
+        self._steps.move(steps)
 
     def write(self, first: int, values: Tensor) -> None:
         """Take in some steps of the window, [B, C, n]."""
         self._width = values.shape[1]
         # In two passes over memory that lies in order: `torch.var_mean` takes ten times as long.
         mean = values.mean(dim=1, keepdim=True)
-        self._means.write(first, mean[:, 0])
-        self._squares.write(first, (values - mean).square_().sum(dim=1))
-
-    def rewrite(self, means: Tensor, squares: Tensor) -> None:
-        """Replace those of all steps: means and sums of squared differences from them, [B, N]."""
-        self._means.steps.copy_(means)
-        self._squares.steps.copy_(squares)
+        squares = (values - mean).square_().sum(dim=1, keepdim=True)
+        self._steps.write(first, torch.stack([mean, squares], dim=1))
 
     def moments(self, *, correction: int = 0) -> tuple[Tensor, Tensor]:
         """Mean and variance of the window, [B] each; the variance divides by count − correction."""
-        means = self._means.steps
+        means, squares = self._steps.steps[:, :, 0].unbind(1)
         mean = means.mean(-1)
-        squares = self._squares.steps.sum(-1)
-        squares = squares + self._width * (means - mean[:, None]).square().sum(-1)
-        return mean, squares / (self._width * means.shape[-1] - correction)
+        differences = squares.sum(-1) + self._width * (means - mean[:, None]).square().sum(-1)
+        return mean, differences / (self._width * means.shape[-1] - correction)

@@ -1,8 +1,8 @@
-"""Networks arranged for the processor, to separate files with.
+"""Networks arranged for the processor.
 
-The plain networks say what is computed, can be trained, and are what live streams follow hop by
-hop. For a file, where one segment comes after the other, `tune` gives the same network in an order
-that a processor is fast at; see `hybrid.py`.
+The plain networks say what is computed, and can be trained. `tune` gives the same network in an
+order that a processor is fast at, for files, where one segment comes after the other; see
+`hybrid.py`. Live streams are followed hop by hop on its layers (`models/incremental/`).
 """
 
 from streamsep.models.tuned.precision import PRECISIONS, Precision, check_precision

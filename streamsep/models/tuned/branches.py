@@ -18,15 +18,20 @@ What was four passes over 2C channels is one convolution with a GLU.
 from __future__ import annotations
 
 import copy
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from streamsep.models.residual import BLSTM, LayerScale, ResidualBranches
+from streamsep.models.residual import LayerScale, LocalAttention, ResidualBranches
+from streamsep.models.tuned.attention import TunedAttention
 from streamsep.models.tuned.packed import GatedConvolution, PackedConvolution
 
-__all__ = ["TunedBranches"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["TunedBranch", "TunedBranches"]
 
 
 class TunedBranches:
@@ -38,49 +43,67 @@ class TunedBranches:
     """
 
     def __init__(self, branches: ResidualBranches, dtype: torch.dtype) -> None:
-        self._branches = [_Branch(branch, dtype) for branch in branches.layers]
+        self.branches = [TunedBranch(branch, dtype) for branch in branches.layers]
 
     def __call__(self, x: Tensor) -> Tensor:
         """Map rows x [R, C, 1, T], every one by itself, to the same shape."""
-        for branch in self._branches:
+        for branch in self.branches:
             x = branch(x)
         return x
 
 
-class _Branch:
-    """One branch, and its input added to it."""
+class TunedBranch:
+    """One branch, and its input added to it.
+
+    Args:
+        branch: the network's own.
+        dtype: as of `TunedBranches`.
+
+    Attributes:
+        narrow: width q of what lies between the branch's ends.
+        reach: steps that the branch looks at on either side.
+    """
 
     def __init__(self, branch: nn.Module, dtype: torch.dtype) -> None:
         assert isinstance(branch, nn.Sequential)
         squeeze, squeeze_norm, _, *inner, widen, widen_norm, _, scale = branch
+        assert isinstance(squeeze, nn.Conv1d)
         assert isinstance(squeeze_norm, nn.GroupNorm)
         assert isinstance(widen_norm, nn.GroupNorm)
         assert isinstance(widen, nn.Conv1d)
         assert isinstance(scale, LayerScale)
-        self._squeeze = PackedConvolution.of(squeeze, dtype)
-        self._squeeze_norm = squeeze_norm
-        self._inner = [_in_precision(module, dtype) for module in inner]
-        self._widen = _NormalisedGate(widen, widen_norm, scale, dtype)
+        self.narrow = squeeze.out_channels
+        self.reach = squeeze.dilation[0]
+        self.squeeze = PackedConvolution.of(squeeze, dtype)
+        self._norm = _RowNorm(squeeze_norm)
+        self._inner = [_tuned(module, dtype) for module in inner]
+        self.widen = _NormalisedGate(widen, widen_norm, scale, dtype)
 
     def __call__(self, x: Tensor) -> Tensor:
-        h = self._squeeze(x)
+        """Map rows x [R, C, 1, T], every one by itself, to the same shape."""
+        return self.widen(self.between(self.squeeze(x))).add_(x)
+
+    def between(self, h: Tensor) -> Tensor:
+        """What happens between squeezing and widening: [R, q, 1, T] to [R, T, q]."""
         rows, _, _, steps = h.shape
         # In memory [R, T, q]: one row is one group of the norm.
         h = h.permute(0, 2, 3, 1).reshape(rows, steps, -1)
-        h = F.gelu(_norm_rows(self._squeeze_norm, h))
-        for module, dtype in self._inner:
-            h = module(h.to(dtype).transpose(1, 2)).transpose(1, 2).to(h.dtype)
-        return self._widen(h).add_(x)
+        h = F.gelu(self._norm(h))
+        for module in self._inner:
+            h = module(h)
+        return h
 
 
-def _in_precision(module: nn.Module, dtype: torch.dtype) -> tuple[nn.Module, torch.dtype]:
-    """An LSTM or an attention, and the type it computes in.
+def _tuned(module: nn.Module, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
+    """An LSTM or an attention, from h [R, T, q] to the same shape and type.
 
     Attention subtracts penalties that grow with the distance, and needs them exact.
     """
-    if isinstance(module, BLSTM) and dtype != torch.float32:
-        return copy.deepcopy(module).to(dtype), dtype
-    return module, torch.float32
+    if isinstance(module, LocalAttention):
+        attention = TunedAttention(module)
+        return lambda h: attention(h.float()).to(h.dtype)
+    lstm = copy.deepcopy(module).to(dtype) if dtype != torch.float32 else module
+    return lambda h: torch.as_tensor(lstm(h.transpose(1, 2))).transpose(1, 2)
 
 
 class _NormalisedGate:
@@ -91,56 +114,77 @@ class _NormalisedGate:
     ) -> None:
         assert conv.bias is not None
         weight, bias = conv.weight.detach()[..., 0].double(), conv.bias.detach().double()
-        self._channels = len(weight)
         self._eps = norm.eps
-        self._weight_sum, self._bias_sum = weight.sum(0).float(), float(bias.sum())
-        self._gram = (weight.T @ weight).float()
-        self._weight_bias = (2 * bias @ weight).float()
-        self._bias_square = float(bias @ bias)
+        # From Gram matrix and mean of h, in a row, to the mean and the mean square behind the
+        # convolution.
+        gram = torch.stack([torch.zeros_like(weight.T @ weight), weight.T @ weight], dim=-1)
+        linear = torch.stack([weight.sum(0), 2 * bias @ weight], dim=-1)
+        self._moments = (torch.cat([gram.flatten(0, 1), linear]) / len(weight)).float()
+        self._moments_bias = (torch.stack([bias.sum(), bias @ bias]) / len(weight)).float()
         gain = torch.cat([scale.scale, torch.ones_like(scale.scale)]).detach().double()
         w, beta = norm.weight.detach() * gain, norm.bias.detach() * gain
         columns = [w[:, None] * weight, (w * bias)[:, None], -w[:, None]]
         if dtype != torch.float32:
             # The two factors that hold for a whole row come in two parts, so as not to be rounded.
             columns += columns[1:]
-        # Channels in whole vectors of the processor's.
-        unused = -sum(column.shape[1] for column in columns) % _VECTOR
+        unused = -sum(column.shape[1] for column in columns) % _ALIGNED
         columns.append(weight.new_zeros(len(weight), unused))
         self._unused = unused
         self._gate = GatedConvolution(
             torch.cat(columns, dim=1).float()[:, :, None, None], beta.float(), dtype=dtype
         )
 
-    def __call__(self, h: Tensor) -> Tensor:
-        """Map rows h [R, T, q] to [R, C, 1, T]."""
-        mean, rate = self._statistics(h.float())
+    def __call__(self, h: Tensor, among: Tensor | None = None) -> Tensor:
+        """Map rows h [R, T, q] to [R, C, 1, T].
+
+        Args:
+            h: what to widen.
+            among: steps [R, N, q] over which the norm is, if not over those of h alone.
+        """
+        mean, rate = self._statistics((h if among is None else among).float())
         rows = torch.stack([rate, mean * rate], dim=1)
         parts = [rows.to(h.dtype)]
         if h.dtype != torch.float32:
             parts.append((rows - parts[0]).to(h.dtype))
         parts.append(h.new_zeros(len(h), self._unused))
-        constant = torch.cat(parts, dim=1)[:, None].expand(-1, h.shape[1], -1)
-        wide = torch.cat([(h * rate[:, None, None]).to(h.dtype), constant], dim=2)
+        constant = torch.cat(parts, dim=1)[:, None]
+        channels = h.shape[2]
+        wide = h.new_empty(*h.shape[:2], channels + constant.shape[2])
+        torch.mul(h, rate[:, None, None], out=wide[..., :channels])
+        wide[..., channels:] = constant
         return self._gate(wide.transpose(1, 2)[:, :, None])
 
     def _statistics(self, h: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and inverse deviation of what the convolution makes of each row, [R]."""
-        steps = h.shape[1]
-        sums, count = h.sum(1), steps * self._channels
-        mean = (sums @ self._weight_sum + steps * self._bias_sum) / count
-        squares = (torch.bmm(h.transpose(1, 2), h) * self._gram).sum((1, 2))
-        squares = squares + sums @ self._weight_bias + steps * self._bias_square
-        variance = (squares / count - mean.square()).clamp(min=0)
-        return mean, (variance + self._eps).rsqrt()
+        gram = torch.bmm(h.transpose(1, 2), h).flatten(1) / h.shape[1]
+        moments = torch.cat([gram, h.mean(1)], dim=1)
+        mean, squares = torch.addmm(self._moments_bias, moments, self._moments).unbind(1)
+        variance = torch.addcmul(squares, mean, mean, value=-1).clamp_(min=0)
+        return mean, variance.add_(self._eps).rsqrt_()
 
 
-_VECTOR = 16
-"""Channels that a register of the processor's holds."""
+_ALIGNED = 4
+"""Channels come in multiples of this many: 16 bytes in float32."""
 
 
-def _norm_rows(norm: nn.GroupNorm, h: Tensor) -> Tensor:
+class _RowNorm:
     """The norm of one group over rows h [R, T, q]."""
-    shape = h.shape[1:]
-    weight = norm.weight.to(h.dtype).expand(shape).contiguous()
-    bias = norm.bias.to(h.dtype).expand(shape).contiguous()
-    return F.layer_norm(h, shape, weight, bias, norm.eps)
+
+    def __init__(self, norm: nn.GroupNorm) -> None:
+        self._norm = norm
+        self._spread: tuple[Tensor, Tensor] | None = None
+
+    def __call__(self, h: Tensor) -> Tensor:
+        spread = self._spread
+        if spread is None or spread[0].shape != h.shape[1:] or spread[0].dtype != h.dtype:
+            spread = self._spread_over(h)
+        return F.layer_norm(h, h.shape[1:], *spread, self._norm.eps)
+
+    def _spread_over(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        """Weight and bias for every step, kept for the next rows, which mostly are as long."""
+        weight, bias = (
+            each.detach().to(h.dtype).expand(h.shape[1:]).contiguous()
+            for each in (self._norm.weight, self._norm.bias)
+        )
+        self._spread = weight, bias
+        return weight, bias

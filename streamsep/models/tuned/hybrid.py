@@ -9,18 +9,21 @@ attention and statistics are in float32 even then.
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from streamsep.models.tuned.layers import TunedDecoder, TunedEncoder
+from streamsep.models.tuned.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from streamsep.models.hybrid_config import HybridDemucsConfig
     from streamsep.models.hybrid_demucs import HybridDemucs
+    from streamsep.models.incremental import HybridFollower
 
 __all__ = ["TunedHybridDemucs"]
 
@@ -34,20 +37,31 @@ class TunedHybridDemucs:
         network: in evaluation mode.
         dtype: float32 or bfloat16.
         consume: take the network apart on the way, so that there are never two in memory.
+        settled: is called once, after the first segment, when all weights lie where they stay.
     """
 
-    def __init__(self, network: HybridDemucs, dtype: torch.dtype, *, consume: bool = False) -> None:
+    def __init__(
+        self,
+        network: HybridDemucs,
+        dtype: torch.dtype,
+        *,
+        consume: bool = False,
+        settled: Callable[[], object] | None = None,
+    ) -> None:
         self.config = network.config
         self.stride = network.stride
         self.minimum_segment = network.minimum_segment
-        self._dtype = dtype
-        self._spectrogram = network.spectrogram
-        self._representation = network.representation
-        self._embedding = network.freq_emb
-        self._freq_encoder = _each(network.freq_encoder, TunedEncoder, dtype, consume)
-        self._time_encoder = _each(network.time_encoder, TunedEncoder, dtype, consume)
-        self._freq_decoder = _each(network.freq_decoder, TunedDecoder, dtype, consume)
-        self._time_decoder = _each(network.time_decoder, TunedDecoder, dtype, consume)
+        self.dtype = dtype
+        self._workspace = Workspace(dtype)
+        self._settled = settled
+        self.device = next(network.parameters()).device
+        self.spectrogram = network.spectrogram
+        self.representation = network.representation
+        self.embedding = network.freq_emb
+        self.freq_encoder = _each(network.freq_encoder, TunedEncoder, dtype, consume)
+        self.time_encoder = _each(network.time_encoder, TunedEncoder, dtype, consume)
+        self.freq_decoder = _each(network.freq_decoder, TunedDecoder, dtype, consume)
+        self.time_decoder = _each(network.time_decoder, TunedDecoder, dtype, consume)
 
     @staticmethod
     def fits(config: HybridDemucsConfig) -> bool:
@@ -80,22 +94,36 @@ class TunedHybridDemucs:
         """Names of the stems, in the order of the output."""
         return self.config.sources
 
+    def follow(self, *, segment: int, hop: int, wanted: slice) -> HybridFollower | None:
+        """Follow a live stream hop by hop; as `HybridDemucs.follow`."""
+        from streamsep.models.incremental import HybridFollower
+
+        if not HybridFollower.fits(self.config):
+            return None
+        return HybridFollower(self, segment=segment, hop=hop, wanted=wanted)
+
     @torch.inference_mode()
     def __call__(self, mix: Tensor) -> Tensor:
         """Separate a mixture float32 [B, C, T], any T from 1, into [B, S, C, T]."""
-        x, xt = self._representation.to_channels(self._spectrogram.analyse(mix)), mix[:, :, None]
+        waves = self._separate(mix)
+        settled, self._settled = self._settled, None
+        if settled is not None:
+            settled()
+        return waves
+
+    def _separate(self, mix: Tensor) -> Tensor:
+        x, xt = self.representation.to_channels(self.spectrogram.analyse(mix)), mix[:, :, None]
         (x, *of_spectrum), (xt, *of_wave) = self._normalise(x), self._normalise(xt)
         x, xt = self._decode(*self._encode(x, xt))
         batch, stems, channels = len(mix), len(self.sources), self.channels
         waves = _scaled(xt, *of_wave).reshape(batch, stems, channels, -1)
         # In memory [B, F, N, S, C, 2].
-        parts = x.permute(0, 2, 3, 1).reshape(batch, x.shape[2], x.shape[3], stems, -1)
-        for stem in range(stems):
+        parts = x.permute(0, 2, 3, 1).reshape(batch, *x.shape[2:], stems, channels, 2)
+        for stem, channel in itertools.product(range(stems), range(channels)):
             # One after the other, for frames take four times the memory of the wave.
-            own = _scaled(parts[:, :, :, stem], *of_spectrum)
-            spectra = torch.view_as_complex(own.reshape(*own.shape[:3], channels, 2))
-            wave = self._spectrogram.synthesise(spectra.permute(0, 3, 1, 2), mix.shape[-1])
-            waves[:, stem] += wave
+            own = _scaled(parts[:, :, :, stem, channel], *of_spectrum)
+            wave = self.spectrogram.synthesise(torch.view_as_complex(own), mix.shape[-1])
+            waves[:, stem, channel] += wave
         return waves
 
     def _normalise(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -104,43 +132,77 @@ class TunedHybridDemucs:
         # One sample has no deviation: without the guard it would be NaN.
         several = x[0].numel() > 1
         std = x.std(dim=(1, 2, 3), keepdim=True) if several else torch.zeros_like(mean)
-        normalised = ((x - mean) / (1e-5 + std)).to(self._dtype)
+        normalised = ((x - mean) / (1e-5 + std)).to(self.dtype)
         return normalised.contiguous(memory_format=torch.channels_last), mean, std
 
     def _encode(self, x: Tensor, xt: Tensor) -> tuple[list[Tensor], list[Tensor], list[int]]:
+        outer = self.config.merge_layer
+        places = self._workspace.take(
+            _shapes(self.freq_encoder[:outer], x) + _shapes(self.time_encoder[:outer], xt)
+        )
         skips: list[Tensor] = []
         skips_time: list[Tensor] = []
         lengths = []
-        for index, encode in enumerate(self._freq_encoder):
+        for index, encode in enumerate(self.freq_encoder):
             inject = None
-            lengths.append((xt if index < len(self._time_encoder) else x).shape[-1])
-            if index < len(self._time_encoder):
-                xt = self._time_encoder[index](xt)
-                inject = xt if index == self.config.merge_layer else None
+            lengths.append((xt if index < len(self.time_encoder) else x).shape[-1])
+            into, into_time = (
+                (places[index], places[outer + index]) if index < outer else (None, None)
+            )
+            if index < len(self.time_encoder):
+                xt = self.time_encoder[index](xt, into=into_time)
+                inject = xt if index == outer else None
                 skips_time.append(xt)
-            x = encode(x, inject)
-            if index == 0 and self._embedding is not None:
-                x += self._embedding(x.shape[-2]).to(x.dtype)
+            x = encode(x, inject, into)
+            if index == 0 and self.embedding is not None:
+                x += self.embedding(x.shape[-2]).to(x.dtype)
             skips.append(x)
-        return skips, skips_time[: self.config.merge_layer], lengths
+        return skips, skips_time[:outer], lengths
 
     def _decode(
         self, skips: list[Tensor], skips_time: list[Tensor], lengths: list[int]
     ) -> tuple[Tensor, Tensor]:
-        """Run both decoders; the lists are emptied, for a skip that was used need not be kept."""
-        innermost = len(self._time_decoder) - 1
-        x: Tensor | None = None
+        """Run both decoders; each layer adds to the skip of the next, and the lists are emptied."""
+        innermost = len(self.time_decoder) - 1
+        x = skips.pop()
         xt: Tensor | None = None
         for index in reversed(range(self.config.depth)):
-            decode = self._freq_decoder[self.config.depth - 1 - index]
-            x, before_last = decode(x, skips.pop(), lengths[index])
+            if index < innermost:
+                xt = self._decode_wave(index, xt, skips_time, lengths)
+            decode = self.freq_decoder[self.config.depth - 1 - index]
+            onto = skips.pop() if skips else self._place_of_spectrum(x)
+            x, before_last = decode(x, None, lengths[index], onto)
             if index == innermost:
-                xt, _ = self._time_decoder[0](before_last, None, lengths[index])
-            elif index < innermost:
-                xt, _ = self._time_decoder[innermost - index](xt, skips_time.pop(), lengths[index])
-        assert x is not None
+                xt = self._decode_wave(index, before_last, skips_time, lengths)
         assert xt is not None
         return x, xt
+
+    def _decode_wave(
+        self, index: int, xt: Tensor | None, skips: list[Tensor], lengths: list[int]
+    ) -> Tensor:
+        decode = self.time_decoder[len(self.time_decoder) - 1 - index]
+        wave, _ = decode(xt, None, lengths[index], skips.pop() if skips else None)
+        return wave
+
+    def _place_of_spectrum(self, x: Tensor) -> Tensor:
+        """Zeros for what the last layer makes of x, its first skip: where the others were."""
+        batch, own, bins, steps = x.shape
+        channels = 2 * self.channels * len(self.sources)
+        shape = (batch, channels, bins * self.freq_encoder[0].shape.stride, steps)
+        return self._workspace.take([(batch, own, bins, steps), shape])[1].zero_()
+
+
+def _shapes(layers: Sequence[TunedEncoder], x: Tensor) -> list[tuple[int, int, int, int]]:
+    """Of what layers make of x [B, C, F, T], one after the other."""
+    batch, _, bins, steps = x.shape
+    shapes = []
+    for layer in layers:
+        if layer.shape.along_frequency:
+            bins //= layer.shape.stride
+        else:
+            steps = -(-steps // layer.shape.stride)
+        shapes.append((batch, layer.channels, bins, steps))
+    return shapes
 
 
 def _scaled(x: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:

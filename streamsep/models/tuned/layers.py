@@ -24,6 +24,8 @@ from streamsep.models.tuned.packed import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from streamsep.models.hybrid_layers import DecoderLayer, EncoderLayer
 
 __all__ = ["TunedDecoder", "TunedEncoder"]
@@ -31,8 +33,8 @@ __all__ = ["TunedDecoder", "TunedEncoder"]
 _BLOCK_BYTES = 1 << 20
 """Of one activation of C channels, in each block of rows: some of them fit a core's own cache."""
 
-_BLOCK_BINS = 64
-"""Rows of frequency that a decoder takes at a time; a few more at the edges are computed twice."""
+_BLOCK_BINS = 16
+"""Rows of frequency that a decoder takes at a time at the least; a few more are computed twice."""
 
 
 class TunedEncoder:
@@ -44,44 +46,72 @@ class TunedEncoder:
     """
 
     def __init__(self, layer: EncoderLayer, dtype: torch.dtype) -> None:
-        self._along_frequency = layer.shape.along_frequency
-        self._stride = layer.shape.stride
-        self._bare = layer.bare
+        self.shape = layer.shape
+        self.bare = layer.bare
+        self.channels = len(as_2d(layer.conv)[1])
         self._conv = PackedConvolution.of(layer.conv, dtype)
         if layer.bare:
             return
         assert isinstance(layer.dconv, ResidualBranches)
         self._norm = layer.norm1
-        self._branches = TunedBranches(layer.dconv, dtype)
-        self._rewrite = _rewrite(layer.rewrite, layer.norm2, dtype)
+        self.branches = TunedBranches(layer.dconv, dtype)
+        self.rewrite = _rewrite(layer.rewrite, layer.norm2, dtype)
 
-    def __call__(self, x: Tensor, inject: Tensor | None = None) -> Tensor:
+    def __call__(
+        self, x: Tensor, inject: Tensor | None = None, into: Tensor | None = None
+    ) -> Tensor:
         """Map x [B, C, F, T] to F / stride bins, or to ceil(T / stride) steps.
 
         Args:
             x: in channels_last.
             inject: what the time branch adds after the first convolution, [B, C, 1, T].
+            into: where the result shall lie, in channels_last; for layers without norms.
         """
-        missing = -x.shape[-1] % self._stride
-        if missing and not self._along_frequency:
+        missing = -x.shape[-1] % self.shape.stride
+        if missing and not self.shape.along_frequency:
             x = F.pad(x, (0, missing))
-        if self._bare:
-            return self._conv(x)
+        if self.bare:
+            return self.convolve(x)
         if isinstance(self._norm, nn.Identity) and inject is None:
-            y = self._conv(x, "gelu")
-        else:
-            y = self._conv(x) if inject is None else self._conv(x).add_(inject)
-            y = F.gelu(self._norm(y))
-        return self._finish(y)
+            return self._finish(self.convolve(x, "gelu"), into)
+        y = self.convolve(x)
+        return self.finish(y if inject is None else y.add_(inject))
 
-    def _finish(self, y: Tensor) -> Tensor:
+    def convolve(self, x: Tensor, activation: str = "none") -> Tensor:
+        """The strided convolution alone, and an activation as of `PackedConvolution`."""
+        return self._conv(x, activation)
+
+    def finish(self, y: Tensor) -> Tensor:
+        """All that comes after it and after what the time branch adds, [B, C, F, T]."""
+        return self._finish(F.gelu(self._norm(y)))
+
+    def _finish(self, y: Tensor, into: Tensor | None = None) -> Tensor:
         batch, channels, bins, steps = y.shape
-        rows = y.permute(0, 2, 3, 1).reshape(batch * bins, 1, steps, channels).permute(0, 3, 1, 2)
+        rows = _as_rows(y)
+        # A row that has been through is needed no more.
+        done = rows if into is None else _as_rows(into)
         per_block = max(1, _BLOCK_BYTES // (channels * steps * y.element_size()))
-        for block in torch.split(rows, per_block):
-            # A row that has been through is needed no more.
-            block.copy_(self._rewrite(self._branches(block)))
-        return rows.permute(0, 2, 3, 1).reshape(batch, bins, steps, channels).permute(0, 3, 1, 2)
+        for block, place in zip(
+            torch.split(rows, per_block), torch.split(done, per_block), strict=True
+        ):
+            self._rewrite_into(place, self.branches(block))
+        return done.permute(0, 2, 3, 1).reshape(batch, bins, steps, channels).permute(0, 3, 1, 2)
+
+    def _rewrite_into(self, place: Tensor, rows: Tensor) -> None:
+        """Rewrite rows [R, C, 1, T], of a wave some steps at a time: a row of it is long."""
+        if isinstance(self.rewrite, _NormalisedRewrite):
+            place.copy_(self.rewrite(rows))
+            return
+        per_block = max(1, _BLOCK_BYTES // (rows.shape[0] * rows.shape[1] * rows.element_size()))
+        steps = torch.split(rows, per_block, dim=-1)
+        for part, of_place in zip(steps, torch.split(place, per_block, dim=-1), strict=True):
+            of_place.copy_(self.rewrite(part))
+
+
+def _as_rows(y: Tensor) -> Tensor:
+    """Rows [B·F, C, 1, T] of y [B, C, F, T]: the same memory, if that is in channels_last."""
+    batch, channels, bins, steps = y.shape
+    return y.permute(0, 2, 3, 1).reshape(batch * bins, 1, steps, channels).permute(0, 3, 1, 2)
 
 
 class TunedDecoder:
@@ -99,34 +129,42 @@ class TunedDecoder:
         self._conv_tr = PackedTransposedConvolution(layer.conv_tr, dtype)
         # A bare layer has no rewrite.
         rewrite = getattr(layer, "rewrite", None)
-        self._rewrite = None if rewrite is None else _rewrite(rewrite, layer.norm1, dtype)
+        one_bin = layer.shape.along_frequency and layer.shape.padding == 0
+        self._rewrite = (
+            None if rewrite is None else _rewrite(rewrite, layer.norm1, dtype, one_bin=one_bin)
+        )
         self._reach = 0 if rewrite is None else rewrite.padding[0]
         # Without norms an activation can follow each convolution at once.
         self._plain = isinstance(self._norm, nn.Identity)
         self._activation = "gelu" if self._plain and not self._last else "none"
 
-    def __call__(self, x: Tensor | None, skip: Tensor | None, length: int) -> tuple[Tensor, Tensor]:
+    def __call__(
+        self, x: Tensor | None, skip: Tensor | None, length: int, onto: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Decode x; as `DecoderLayer` does.
 
         Args:
             x: [B, C, F, T], which is overwritten; None for zeros.
             skip: of the same shape; None for a bare layer.
             length: steps to return along time, in the time branch.
+            onto: what the result is added to, in place, such as the skip of the next layer.
         """
         y = skip if x is None else x if skip is None else x.add_(skip)
         assert y is not None
         pad = self._shape.padding
-        if self._plain and self._shape.along_frequency and y.shape[2] > _BLOCK_BINS:
-            z = self._by_rows(y)
-            return z[:, :, pad : z.shape[2] - pad], y
+        row_bytes = y.shape[1] * y.shape[3] * y.element_size()
+        block = max(_BLOCK_BINS, _BLOCK_BYTES // row_bytes)
+        if self._plain and self._shape.along_frequency and y.shape[2] > block:
+            return self._by_rows(y, block, onto), y
         if self._rewrite is not None:
             y = self._rewrite(y)
         z = self._norm(self._conv_tr(y, self._activation))
         z = z[:, :, pad : z.shape[2] - pad] if self._shape.along_frequency else z
         z = z if self._shape.along_frequency else z[..., pad : pad + length]
-        return (z if self._plain or self._last else F.gelu(z)), y
+        z = z if self._plain or self._last else F.gelu(z)
+        return (z if onto is None else onto.add_(z)), y
 
-    def _by_rows(self, x: Tensor) -> Tensor:
+    def _by_rows(self, x: Tensor, block: int, onto: Tensor | None) -> Tensor:
         """The whole of a frequency layer without norms, some rows at a time.
 
         Run i of the output, a stride of bins, needs rows i − 1 and i of what the rewrite makes, and
@@ -134,9 +172,10 @@ class TunedDecoder:
         """
         assert self._rewrite is not None
         bins, reach, stride = x.shape[2], self._reach, self._shape.stride
-        whole: Tensor | None = None
-        for start in range(0, bins + 1, _BLOCK_BINS):
-            stop = min(start + _BLOCK_BINS, bins + 1)
+        pad = self._shape.padding
+        whole = onto
+        for start in range(0, bins + 1, block):
+            stop = min(start + block, bins + 1)
             first, last = max(0, start - 1), min(bins, stop)
             seen = max(0, first - reach)
             y = self._rewrite(x[:, :, seen : min(bins, last + reach)])
@@ -144,30 +183,49 @@ class TunedDecoder:
             z = self._conv_tr(y, self._activation)
             if whole is None:
                 batch, channels, _, steps = z.shape
-                whole = z.new_empty(batch, (bins + 1) * stride, steps, channels)
+                whole = z.new_empty(batch, (bins + 1) * stride - 2 * pad, steps, channels)
                 whole = whole.permute(0, 3, 1, 2)
-            runs = z[:, :, (start - first) * stride : (stop - first) * stride]
-            whole[:, :, start * stride : stop * stride] = runs
+            # Bins of the result begin a padding later than runs do.
+            begin, end = max(pad, start * stride), min(stop * stride, whole.shape[2] + pad)
+            runs = z[:, :, begin - first * stride : end - first * stride]
+            place = whole[:, :, begin - pad : end - pad]
+            place.copy_(runs) if onto is None else place.add_(runs)
         assert whole is not None, "there is a run at least"
         return whole
 
 
 def _rewrite(
-    conv: nn.Module | None, norm: nn.Module, dtype: torch.dtype
+    conv: nn.Module | None, norm: nn.Module, dtype: torch.dtype, *, one_bin: bool = False
 ) -> GatedConvolution | _NormalisedRewrite:
+    """A rewrite; over a single bin of frequency, whose neighbours would be padding, if so said."""
     assert conv is not None
-    if isinstance(norm, nn.GroupNorm):
-        return _NormalisedRewrite(conv, norm, dtype)
     weight, bias, geometry = as_2d(conv)
+    if one_bin:
+        reach, along_time = geometry["padding"]
+        weight, geometry["padding"] = weight[:, :, reach : reach + 1], (0, along_time)
+    if isinstance(norm, nn.GroupNorm):
+        return _NormalisedRewrite(weight, bias, geometry, norm, dtype)
     return GatedConvolution(weight, bias, padding=geometry["padding"], dtype=dtype)
 
 
 class _NormalisedRewrite:
     """The rewrite of an inner layer: there is a norm between it and the GLU."""
 
-    def __init__(self, conv: nn.Module, norm: nn.GroupNorm, dtype: torch.dtype) -> None:
-        self._conv = PackedConvolution.of(conv, dtype)
+    def __init__(
+        self,
+        weight: Tensor,
+        bias: Tensor,
+        geometry: dict[str, Sequence[int]],
+        norm: nn.GroupNorm,
+        dtype: torch.dtype,
+    ) -> None:
+        # The largest weights of all: packing takes as much memory again twice, so they come in two.
+        self._halves = [
+            PackedConvolution(half.clone(), half_bias, **geometry, dtype=dtype)
+            for half, half_bias in zip(weight.chunk(2), bias.chunk(2), strict=True)
+        ]
         self._norm = norm
 
     def __call__(self, x: Tensor) -> Tensor:
-        return F.glu(self._norm(self._conv(x)), dim=1)
+        y = torch.cat([half(x) for half in self._halves], dim=1)
+        return F.glu(self._norm(y), dim=1)

@@ -15,19 +15,37 @@ convolution with a kernel of 2::
     out[S·i + r]  =  W[r] x[i]  +  W[r + S] x[i − 1]
 
 The operations are those that torch's own compiler emits; torch is pinned to the minor version.
+Where there is no oneDNN, on other processors and on GPUs, they are torch's ordinary ones.
 """
 
 from __future__ import annotations
 
+import platform
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-__all__ = ["GatedConvolution", "PackedConvolution", "PackedTransposedConvolution", "as_2d"]
+__all__ = [
+    "GatedConvolution",
+    "PackedConvolution",
+    "PackedTransposedConvolution",
+    "as_2d",
+    "has_onednn",
+]
+
+
+def has_onednn() -> bool:
+    """Whether torch computes convolutions with oneDNN here, and as was measured."""
+    available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return available and platform.machine() in ("x86_64", "AMD64")
+
+
+_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "sigmoid": torch.sigmoid}
 
 
 class PackedConvolution:
@@ -54,9 +72,15 @@ class PackedConvolution:
     ) -> None:
         self._geometry = (list(padding), list(stride), list(dilation), 1)
         self._bias = bias.to(dtype)
-        self._weight = torch.ops.mkldnn._reorder_convolution_weight(
-            weight.to(dtype).contiguous(), *self._geometry, [1, weight.shape[1], 64, 128]
-        )
+        self._weight = weight.to(dtype)
+        self._packs = weight.device.type == "cpu" and has_onednn()
+        # oneDNN's best order for a kernel of 1 depends on how many steps there are, and another one
+        # is rearranged at every call. A matrix product of all steps keeps to one order.
+        self._pointwise = weight.shape[2:] == (1, 1) and set(stride) == {1} and not any(padding)
+        if self._packs and self._pointwise:
+            self._weight = torch.ops.mkldnn._reorder_linear_weight(
+                self._weight[:, :, 0, 0].contiguous(), None
+            )
 
     @classmethod
     def of(cls, conv: nn.Module, dtype: torch.dtype) -> PackedConvolution:
@@ -66,9 +90,24 @@ class PackedConvolution:
 
     def __call__(self, x: Tensor, activation: str = "none") -> Tensor:
         """Convolve x; the activation is "none", "gelu" or "sigmoid"."""
+        if not self._packs:
+            padding, stride, dilation, _ = self._geometry
+            y = F.conv2d(x, self._weight, self._bias, stride, padding, dilation)
+            return y if activation == "none" else _ACTIVATIONS[activation](y)
+        if self._pointwise:
+            y = torch.ops.mkldnn._linear_pointwise(
+                x.permute(0, 2, 3, 1), self._weight, self._bias, activation, [], "none"
+            )
+            return torch.as_tensor(y.permute(0, 3, 1, 2))
+        weight = self._weight
+        if not weight.is_mkldnn:
+            # The order depends on the input's shape too; most that follow will be like the first.
+            self._weight = weight = torch.ops.mkldnn._reorder_convolution_weight(
+                weight.contiguous(), *self._geometry, list(x.shape)
+            )
         return torch.as_tensor(
             torch.ops.mkldnn._convolution_pointwise(
-                x, self._weight, self._bias, *self._geometry, activation, [], "none"
+                x, weight, self._bias, *self._geometry, activation, [], "none"
             )
         )
 
@@ -91,8 +130,9 @@ class GatedConvolution:
         padding: Sequence[int] = (0, 0),
         dtype: torch.dtype,
     ) -> None:
+        # Each half owns its memory, and gives it back when it is packed.
         self._value, self._gate = (
-            PackedConvolution(half, half_bias, padding=padding, dtype=dtype)
+            PackedConvolution(half.clone(), half_bias, padding=padding, dtype=dtype)
             for half, half_bias in zip(weight.chunk(2), bias.chunk(2), strict=True)
         )
 

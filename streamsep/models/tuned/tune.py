@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import logging
-import platform
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import torch
 
-from streamsep.devices.allocator import keep_freed_memory
+from streamsep.devices.allocator import keep_freed_memory, return_freed_memory
 from streamsep.models.hybrid_demucs import HybridDemucs
 from streamsep.models.tuned.hybrid import TunedHybridDemucs
+from streamsep.models.tuned.packed import has_onednn
 from streamsep.models.tuned.precision import check_precision
 
 if TYPE_CHECKING:
     from streamsep.models.architectures import Network
 
-__all__ = ["tune"]
+__all__ = ["tune", "tuned_beside"]
 
 logger = logging.getLogger(__name__)
 
@@ -36,11 +37,13 @@ def tune(network: Network, precision: str) -> Network | TunedHybridDemucs:
     if (
         isinstance(network, HybridDemucs)
         and TunedHybridDemucs.fits(network.config)
-        and _has_onednn()
+        and has_onednn()
     ):
-        tuned = TunedHybridDemucs(network, getattr(torch, chosen), consume=True)
-        keep_freed_memory()
-        return tuned
+        # Weights get their last place in the first segment: they would lie among its tensors.
+        return_freed_memory()
+        return TunedHybridDemucs(
+            network, getattr(torch, chosen), consume=True, settled=keep_freed_memory
+        )
     if precision == "bfloat16":
         logger.warning(
             "%s computes in float32: bfloat16 on the processor is for Hybrid Demucs on x86",
@@ -49,7 +52,25 @@ def tune(network: Network, precision: str) -> Network | TunedHybridDemucs:
     return network
 
 
-def _has_onednn() -> bool:
-    """Whether torch computes convolutions with oneDNN here, and as was measured."""
-    available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    return available and platform.machine() in ("x86_64", "AMD64")
+_BESIDE: WeakKeyDictionary[HybridDemucs, tuple[list[tuple[int, int]], TunedHybridDemucs]] = (
+    WeakKeyDictionary()
+)
+
+
+def tuned_beside(network: HybridDemucs) -> TunedHybridDemucs:
+    """The same network tuned in float32, beside the plain one, which stays; made once for each.
+
+    Packed weights take as much memory again.
+
+    Args:
+        network: one that fits, in evaluation mode; if its weights have changed it is tuned anew.
+    """
+    weights = [
+        (each.data_ptr(), 0 if each.is_inference() else each._version)
+        for each in network.parameters()
+    ]
+    known = _BESIDE.get(network)
+    if known is None or known[0] != weights:
+        known = weights, TunedHybridDemucs(network, torch.float32)
+        _BESIDE[network] = known
+    return known[1]
