@@ -97,6 +97,13 @@ class AnsweringEngine:
     model = "answers"
     sources = Copying.sources
 
+    def is_ready_for(self, hello: Hello) -> bool:
+        """For whoever comes."""
+        return True
+
+    def get_ready_for(self, hello: Hello) -> None:
+        """Nothing to be done."""
+
     def offer(self, hello: Hello) -> Offer:
         """Anything for everybody."""
         return Offer(preset="none", consistency="off", budget=0, demand=None, hop_s=1.0)

@@ -14,6 +14,7 @@ from bridge.protocol import (
     Hello,
     Message,
     Ping,
+    Pong,
     Role,
     Session,
     Stems,
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["Connection"]
 
 _QUEUED_MESSAGES = 4_096
+_GETTING_READY_S = 15.0
+"""An engine may say that it is busy before WELCOME, because it tries a preset out; for so long."""
 
 
 class Connection:
@@ -73,11 +76,13 @@ class Connection:
             EngineError: the engine refused, or did not answer in time.
         """
         self.greet(hello)
-        deadline_s = time.monotonic() + timeout_s
+        greeted_s = time.monotonic()
+        deadline_s = greeted_s + timeout_s
         while self.session.welcome is None:
-            if self.receive(max(0.0, deadline_s - time.monotonic())) is None and (
-                time.monotonic() >= deadline_s
-            ):
+            message = self.receive(max(0.0, deadline_s - time.monotonic()))
+            if isinstance(message, Pong) and message.busy:
+                deadline_s = max(deadline_s, greeted_s + _GETTING_READY_S)
+            if message is None and time.monotonic() >= deadline_s:
                 raise EngineError(
                     f"no engine answers at {self.address}; start one with 'streamsep serve'"
                 )

@@ -1,44 +1,45 @@
 """The network on its device, and what it can offer: everything that sessions share.
 
-Ready means ready: segments have been computed before the first session is let in, because the first
-computation takes many times as long as the others, and how long they take decides what fits.
+Ready means ready: hops of the engine's own preset have been computed before the first session is
+let in, because the first computation takes many times as long as the others, and how long they
+take decides what fits. Other presets are tried out when somebody asks for one of them.
 """
 
 from __future__ import annotations
 
-import math
-import statistics
-import time
 from typing import TYPE_CHECKING, get_args
-
-import torch
 
 from bridge.server.capacity import Capacity, Demand, proposed_budget_s, time_to_compute_s
 from bridge.server.following import Following
 from bridge.server.measurements import Measurements
-from bridge.server.offers import Offer, OfferRefusedError
+from bridge.server.offers import LEAST_FADE, Offer, OfferRefusedError
+from bridge.server.readiness import Readiness
 from bridge.server.scheduler import Scheduler, Ticket
 from bridge.server.stream_worker import Finished, StreamWorker
+from bridge.server.trials import Trials
 from streamsep.devices import make_executor
 from streamsep.engine import StreamConfig
-from streamsep.engine.consistency import ConsistencyName
+from streamsep.engine.consistency import ConsistencyName, make_consistency
 from streamsep.engine.separator import follow
 from streamsep.errors import ConfigError
 from streamsep.measuring import MOST_RTF
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+    import torch
 
     from bridge.protocol import Hello
     from streamsep.config import LatencyPreset
     from streamsep.engine import Separator
     from streamsep.engine.refinement import RefinementName
+    from streamsep.measuring import HopCost, KeptHopCosts
 
 __all__ = ["LEAST_FADE", "Engine"]
 
-_MEASUREMENTS = 3
-LEAST_FADE = 64
-"""Samples over which a live session's preset must fade, so that a late segment can be hidden."""
+_WARM_UP_HOPS = 2
+_ENOUGH_HOPS = 20
+"""So many of a session show how long a hop takes."""
 
 
 class Engine:
@@ -55,13 +56,15 @@ class Engine:
         budget_s: seconds for computing and transport; None chooses by measurement.
         incremental: let streams keep from hop to hop what they can; a fraction of the work, and
             nearly the same estimates.
-        measured: by an engine like this one; None measures.
+        kept: what engines like this one have measured and kept; None to remember nothing.
+        legacy: what the engine that this one replaces had measured, the last time it started.
         allow_late: let in live sessions that the device cannot compute in time.
         precision: ``float32``, ``tf32`` (CUDA), ``bfloat16``, or None to leave it to the separator.
 
     Raises:
         ConfigError: a preset does not fit the separator or is not among the presets; the device
-            does not have the precision, or it is to be chosen for followed streams.
+            does not have the precision, or it is to be chosen for followed streams; the separator
+            has no stem that the consistency needs.
     """
 
     def __init__(
@@ -76,7 +79,8 @@ class Engine:
         refinement: RefinementName = "off",
         budget_s: float | None = None,
         incremental: bool = False,
-        measured: Measurements | None = None,
+        kept: KeptHopCosts | None = None,
+        legacy: Iterable[HopCost] = (),
         allow_late: bool = False,
         precision: str | None = None,
     ) -> None:
@@ -90,6 +94,8 @@ class Engine:
         self.separator = separator
         self.model = model
         self.preset = preset
+        # As sessions will; what that imports need not be imported then.
+        make_consistency(consistency, separator.sources, separator.sample_rate)
         self.consistency: ConsistencyName = consistency
         self.refinement: RefinementName = refinement
         self.budget_s = budget_s
@@ -103,12 +109,19 @@ class Engine:
         }
         self.scheduler.prepare({each.segment for each in self.presets.values()})
         self._following = Following(separator, self.scheduler) if incremental else None
-        self._measured = self.presets[preset].segment
-        if measured is None:
-            measured = self._measure_presets()
-        else:
-            self._warm_up()
-        self._take(measured)
+        self._trials = Trials(separator, self.scheduler, self._following)
+        self.measurements = Measurements(self._trials, separator.sample_rate, kept, legacy)
+        """How fast it is."""
+        self._readiness = Readiness(
+            separator,
+            self.presets,
+            self._trials,
+            self.measurements,
+            self._following,
+            allow_late=allow_late,
+        )
+        self._watched: dict[StreamWorker, StreamConfig] = {}
+        self._warm_up()
 
     MOST_LOAD = MOST_RTF
     """Share of the time that a preset may need on a device; beyond, it would not hold for long."""
@@ -127,21 +140,12 @@ class Engine:
         return sorted(able, key=lambda name: self.presets[name].latency)
 
     def measure_again(self) -> None:
-        """Try the default preset once more; the faster of both measurements counts.
-
-        What else happens on a machine makes computing slower, never faster.
-        """
-        hops_s, segment_s = dict(self.measurements.hops_s), self.measurements.segment_s
-        if self.preset in hops_s and self._following is not None:
-            again_s = self._following.measure_hop_s(self.presets[self.preset])
-            hops_s[self.preset] = min(hops_s[self.preset], again_s or math.inf)
-        else:
-            segment_s = min(segment_s, self._measure(self._measured))
-        self._take(Measurements(segment_s=segment_s, hops_s=hops_s))
+        """Try the default preset once more; the faster of both measurements counts."""
+        self.measurements.measure(self.presets[self.preset], faster_counts=True)
 
     def load_of(self, preset: StreamConfig) -> float:
         """Share of the device's time that one session of a preset takes; 1 and more cannot be."""
-        return self.compute_s(preset) * self.separator.sample_rate / preset.hop
+        return self.measurements.load_of(preset)
 
     @property
     def can_follow(self) -> bool:
@@ -158,12 +162,23 @@ class Engine:
         return self.separator.sources
 
     def compute_s(self, preset: StreamConfig) -> float:
-        """Seconds that a segment of a preset takes.
+        """Seconds that a hop of a preset takes; measured now if nobody has."""
+        return self.measurements.compute_s(preset)
 
-        As measured where streams are followed; else as the default's, in proportion.
+    def is_ready_for(self, hello: Hello) -> bool:
+        """Whether `offer` and `open_stream` would answer at once."""
+        return not self._readiness.chores(hello, self.preset)
+
+    def get_ready_for(self, hello: Hello) -> None:
+        """Compute and measure what a session needs; in any thread, beside sessions that play.
+
+        Raises:
+            ConfigError: what it asks for cannot be.
+            EngineError: the engine is stopping.
         """
-        in_proportion = self._measured_s * preset.segment / self._measured
-        return self._measured_hops.get(preset, in_proportion)
+        while chores := self._readiness.chores(hello, self.preset):
+            for chore in chores:
+                chore()
 
     def offer(self, hello: Hello) -> Offer:
         """What a session that asks like this would get.
@@ -215,6 +230,8 @@ class Engine:
         )
         if offer.demand is not None:
             self.capacity.admit(worker, offer.demand)
+            if hello.channels <= self.separator.channels:
+                self._watched[worker] = self.presets[offer.preset]
         worker.start()
         return worker
 
@@ -222,6 +239,11 @@ class Engine:
         """End a stream and give its capacity back."""
         worker.stop()
         self.capacity.release(worker)
+        config = self._watched.pop(worker, None)
+        took_s = worker.hop_took_s(_ENOUGH_HOPS)
+        # Elsewhere several sessions are computed at once, and take the time of all.
+        if config is not None and took_s is not None and self.scheduler.device.type == "cpu":
+            self.measurements.bear_out(config, took_s)
 
     def stop(self) -> None:
         """End all computing."""
@@ -258,35 +280,17 @@ class Engine:
             + (f"take preset {' or '.join(able)}" if able else "none of its presets holds")
         )
 
-    def _take(self, measurements: Measurements) -> None:
-        self.measurements = measurements
-        """How fast it is."""
-        self._measured_s = measurements.segment_s
-        self._measured_hops = {
-            self.presets[name]: hop_s for name, hop_s in measurements.hops_s.items()
-        }
-
-    def _measure_presets(self) -> Measurements:
-        hops_s = {}
-        if self._following is not None:
-            for name, config in self.presets.items():
-                if (hop_s := self._following.measure_hop_s(config)) is not None:
-                    hops_s[name] = hop_s
-        return Measurements(segment_s=self._measure(self._measured), hops_s=hops_s)
-
     def _warm_up(self) -> None:
-        """Compute once what the default preset needs."""
-        follow = None if self._following is None else self._following.measure_hop_s
-        if follow is None or follow(self.presets[self.preset], hops=1) is None:
-            self._compute_now(self._measured)
-
-    def _measure(self, segment: int) -> float:
-        """Seconds that a segment takes, by the scheduler, as a stream would see it."""
-        self._compute_now(segment)
-        return statistics.median(self._compute_now(segment) for _ in range(_MEASUREMENTS))
-
-    def _compute_now(self, segment: int) -> float:
-        mix = 0.1 * torch.randn(1, self.separator.channels, segment)
-        started = time.monotonic()
-        self.scheduler.submit(mix, Ticket(), started).result()
-        return time.monotonic() - started
+        """Compute what the default preset needs, and look whether what is known of it is true."""
+        config = self.presets[self.preset]
+        if self.measurements.knows(config):
+            # It is from the engine that died a moment ago, on this machine.
+            self._trials.time_hops_s(config, 1)
+            return
+        self.measurements.recall(self.presets.values())
+        if self.measurements.knows(config):
+            took_s = self._trials.time_hops_s(config, _WARM_UP_HOPS)[-1]
+            if self.measurements.bear_out(config, took_s):
+                return
+            self.measurements.forget(self.presets.values())
+        self.measurements.measure(config)

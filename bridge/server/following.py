@@ -2,15 +2,12 @@
 
 A network that follows a stream computes its first segment whole, several times as long as a hop. In
 a session that would be late, and would make others late. But before its first sample a stream was
-silent, and one silence is like the other: the engine computes it when it starts, and every stream
-begins where that left off.
+silent, and one silence is like the other: the engine computes it before it lets a session in, and
+every stream begins where that left off.
 """
 
 from __future__ import annotations
 
-import statistics
-import time
-from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -24,8 +21,6 @@ if TYPE_CHECKING:
     from streamsep.engine.separator import SegmentFollower
 
 __all__ = ["Following"]
-
-_HOPS = 5
 
 
 class Following:
@@ -46,7 +41,7 @@ class Following:
         follower = follow(self._separator, segment=segment, hop=hop, wanted=wanted)
         if follower is None:
             return None
-        if segment not in self._silences:
+        if not self.knows_silence(segment):
             silence = follow(self._separator, segment=segment, hop=hop, wanted=wanted)
             assert silence is not None
             mix = torch.zeros(1, self._separator.channels, segment)
@@ -55,16 +50,19 @@ class Following:
         follower.begin_as(self._silences[segment])
         return follower
 
-    def measure_hop_s(self, config: StreamConfig, hops: int = _HOPS) -> float | None:
-        """Seconds that a hop takes, by the scheduler; None if it cannot be followed."""
+    def knows_silence(self, segment: int) -> bool:
+        """Whether streams with segments of this length begin at once."""
+        return segment in self._silences
+
+    def follows(self, config: StreamConfig) -> bool:
+        """Whether streams of a tiling can be followed."""
         wanted = config.tiling(self._separator.stride).weighted
-        follower = self(segment=config.segment, hop=config.hop, wanted=wanted)
-        if follower is None:
-            return None
-        took_s = []
-        for _ in range(hops):
-            mix = 0.1 * torch.randn(1, self._separator.channels, config.segment)
-            started_s = time.monotonic()
-            self._scheduler.submit(mix, Ticket(), started_s, partial(follower, hops=1)).result()
-            took_s.append(time.monotonic() - started_s)
-        return statistics.median(took_s)
+        return (
+            follow(self._separator, segment=config.segment, hop=config.hop, wanted=wanted)
+            is not None
+        )
+
+    def stream_of(self, config: StreamConfig) -> SegmentFollower | None:
+        """Follow a stream of a tiling; None if it cannot be followed."""
+        wanted = config.tiling(self._separator.stride).weighted
+        return self(segment=config.segment, hop=config.hop, wanted=wanted)

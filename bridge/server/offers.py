@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from bridge.server.capacity import Demand
     from streamsep.engine.consistency import ConsistencyName
 
-__all__ = ["Offer", "OfferRefusedError"]
+__all__ = ["LEAST_FADE", "Offer", "OfferRefusedError"]
+
+LEAST_FADE = 64
+"""Samples over which a live session's preset must fade, so that a late segment can be hidden."""
 
 
 class OfferRefusedError(ConfigError):

@@ -66,16 +66,24 @@ class Ticket:
         hop_s: seconds from one of its segments to the next; 0 for an offline stream.
         budget_s: seconds from a segment's arrival to its deadline.
         last_s: when its last segment arrived.
+        took_s: how long its last segments took to compute, together with those that were computed
+            with them; the newest last, at most a hundred.
     """
 
     hop_s: float = 0.0
     budget_s: float = OFFLINE
     last_s: float = -math.inf
+    took_s: list[float] = field(default_factory=list)
 
     @property
     def live(self) -> bool:
         """Whether it has deadlines."""
         return self.hop_s > 0.0
+
+    def note(self, took_s: float) -> None:
+        """One of its segments is computed."""
+        self.took_s.append(took_s)
+        del self.took_s[:-100]
 
 
 @dataclass(slots=True, eq=False)
@@ -83,6 +91,7 @@ class _Job:
     """One segment that waits to be separated."""
 
     mix: Tensor
+    ticket: Ticket
     deadline_s: float
     separate: Separate | None
     result: Future[Tensor | None] = field(default_factory=Future)
@@ -172,7 +181,7 @@ class Scheduler:
         Returns:
             A future of the stems [B, S, C, T], or of None if they would be late.
         """
-        job = _Job(mix, arrived_s + ticket.budget_s, separate)
+        job = _Job(mix, ticket, arrived_s + ticket.budget_s, separate)
         with self._changed:
             if self._stopped:
                 raise EngineError("the engine is stopping")
@@ -185,6 +194,11 @@ class Scheduler:
     def waiting(self) -> int:
         """Segments that are not begun."""
         return len(self._jobs)
+
+    @property
+    def is_used(self) -> bool:
+        """Whether there are streams that take part."""
+        return bool(self._tickets)
 
     def stop(self) -> None:
         """End the thread; segments that wait are given up."""
@@ -290,6 +304,7 @@ class Scheduler:
         self._longest_s = max(took, 0.98 * self._longest_s)
         parts = torch.split(stems, [job.mix.shape[0] for job in begun.jobs])
         for job, part in zip(begun.jobs, parts, strict=True):
+            job.ticket.note(took)
             job.result.set_result(part)
 
     def _fail(self, jobs: Sequence[_Job], error: Exception) -> None:

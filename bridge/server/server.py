@@ -130,6 +130,7 @@ class EngineServer:
                 self._receive_requests(door.control)
         self._send(self.sessions.finished())
         now_s = time.monotonic()
+        self._send(self.sessions.attend_waiting(now_s))
         if now_s - self._tended_s > _POLL_MS / 1000:
             self._tended_s = now_s
             self._send(self.sessions.tend(now_s))

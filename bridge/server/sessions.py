@@ -33,6 +33,7 @@ from bridge.protocol import (
 )
 from bridge.protocol.limits import LARGEST_BODY
 from bridge.server.offers import OfferRefusedError
+from bridge.server.waiting_room import WaitingRoom
 from streamsep._version import __version__
 from streamsep.errors import RemoteProtocolError, StreamSepError
 
@@ -132,6 +133,7 @@ class SessionTable:
         self._publish = publish
         self._wake = wake
         self._sessions: dict[Peer, ServedSession] = {}
+        self._waiting = WaitingRoom[Peer](engine.get_ready_for, wake)
         self._finished: deque[tuple[ServedSession, Finished]] = deque()
         self.opened = 0
         """Sessions opened since the start."""
@@ -181,6 +183,19 @@ class SessionTable:
                 answers += self._stems(session, done)
         return answers
 
+    def attend_waiting(self, now_s: float) -> list[Answer]:
+        """Answer those for whom the engine had to get ready, or is still about it."""
+        answers: list[Answer] = []
+        for each in self._waiting.take_out(now_s):
+            error = each.outcome()
+            if error is None:
+                answers += self._open(each.peer, each.hello, now_s)
+            else:
+                answers.append(self._refuse(each.peer, each.hello, error))
+        for peer in self._waiting.take_untold(now_s, _HEARTBEAT_MS / 1000):
+            answers.append(Answer(peer, Pong(stream=0, busy=True)))
+        return answers
+
     def tend(self, now_s: float) -> list[Answer]:
         """End the sessions whose peers have been silent for too long; see whether the rest live.
 
@@ -201,6 +216,7 @@ class SessionTable:
 
     def drop(self, peer: Peer) -> None:
         """A connection is gone."""
+        self._waiting.drop(peer)
         session = self._sessions.pop(peer, None)
         if session is not None:
             self._engine.close_stream(session.worker)
@@ -214,6 +230,7 @@ class SessionTable:
             Answer(each.peer, Bye(stream=each.welcome.stream, reason="the engine stops"))
             for each in self
         ]
+        self._waiting.close()
         for each in self:
             self.drop(each.peer)
         return answers
@@ -222,10 +239,16 @@ class SessionTable:
         """A message of a peer that has no session."""
         if isinstance(message, Ping):
             return [Answer(peer, Pong(stream=message.stream, sequence=message.sequence))]
-        if isinstance(message, Hello):
+        if isinstance(message, Hello) and peer not in self._waiting:
             return self._open(peer, message, now_s)
         if isinstance(message, Bye):
+            self._waiting.drop(peer)
             return []
+        if peer in self._waiting:
+            raise RemoteProtocolError(
+                f"{type(message).__name__.upper()} is out of turn: wait for WELCOME",
+                code=ErrorCode.OUT_OF_TURN,
+            )
         raise RemoteProtocolError(
             "this session is over or never was; say HELLO first", code=ErrorCode.NO_SESSION
         )
@@ -253,19 +276,19 @@ class SessionTable:
         return []
 
     def _open(self, peer: Peer, hello: Hello, now_s: float) -> list[Answer]:
+        """Let somebody in, or wait, or refuse it."""
         try:
-            if len(self) >= self._most:
+            if len(self) + len(self._waiting) >= self._most:
                 raise OfferRefusedError(
                     f"no room: {len(self)} sessions are open, at most {self._most} can be",
                     for_lack_of_room=True,
                 )
+            if not self._engine.is_ready_for(hello):
+                self._waiting.add(peer, hello, now_s)
+                return []
             session = self._let_in(peer, hello, now_s)
         except StreamSepError as error:
-            self.refused += 1
-            lack = isinstance(error, OfferRefusedError) and error.for_lack_of_room
-            code = ErrorCode.REFUSED if lack else ErrorCode.UNSUPPORTED
-            logger.warning("refused '%s': %s", hello.client, error)
-            return [Answer(peer, Error(code=code, text=str(error)))]
+            return [self._refuse(peer, hello, error)]
         self.opened += 1
         logger.info(
             "session %08x of '%s': %s, %d Hz, %d channels, preset %s",
@@ -277,6 +300,13 @@ class SessionTable:
             session.welcome.preset,
         )
         return [Answer(peer, session.welcome)]
+
+    def _refuse(self, peer: Peer, hello: Hello, error: StreamSepError) -> Answer:
+        self.refused += 1
+        lack = isinstance(error, OfferRefusedError) and error.for_lack_of_room
+        code = ErrorCode.REFUSED if lack else ErrorCode.UNSUPPORTED
+        logger.warning("refused '%s': %s", hello.client, error)
+        return Answer(peer, Error(code=code, text=str(error)))
 
     def _let_in(self, peer: Peer, hello: Hello, now_s: float) -> ServedSession:
         offer = self._engine.offer(hello)

@@ -7,6 +7,7 @@ handed to the scheduler; while one is computed the thread waits and the session'
 from __future__ import annotations
 
 import logging
+import statistics
 import threading
 from dataclasses import dataclass
 from functools import partial
@@ -204,6 +205,11 @@ class StreamWorker:
     def late_segments(self) -> int:
         """Segments that were replaced by the mixture."""
         return self._counter.late
+
+    def hop_took_s(self, enough: int) -> float | None:
+        """Seconds to compute a hop, the median of the last ones; None if it were not that many."""
+        took_s = list(self._ticket.took_s)
+        return statistics.median(took_s) if len(took_s) >= enough else None
 
     @property
     def queued(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,12 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from bridge.server.capacity import Demand, most_sessions, proposed_budget_s
 from bridge.server.engine import LEAST_FADE
+from streamsep.cli.kept_costs import kept_costs
 from streamsep.cli.loading import announce_model, load_with_progress
 from streamsep.engine import StreamConfig
 from streamsep.engine.memory import is_out_of_memory, release_memory
-from streamsep.errors import ConfigError, StreamSepError
-from streamsep.measuring import MOST_RTF, Measurement, this_machine
+from streamsep.errors import ConfigError, OutputError, StreamSepError
+from streamsep.measuring import MOST_RTF, HopCost, Measurement, Workload, this_machine
 from streamsep.measuring.device import device_name, device_peak_bytes, forget_device_peak
 from streamsep.measuring.hops import HopTimes, measure_hops
 from streamsep.measuring.other_programs import OtherPrograms
@@ -97,6 +99,7 @@ class BenchRound:
 
                 try:
                     measured = self._measure(network, preset, show)
+                    self._keep_for_engines(measured, network, cache_dir)
                 except StreamSepError as error:
                     self.failures.append(error)
                 else:
@@ -153,6 +156,25 @@ class BenchRound:
             sessions=most_sessions(demand, _MOST_SESSIONS) if fits else 0,
             playable=playable,
         )
+
+    def _keep_for_engines(
+        self, measured: Measurement, network: LoadedModel, cache_dir: Path | None
+    ) -> None:
+        """Let engines know; not those on other devices, which compute in another way than here.
+
+        That it cannot be kept is told once, by whoever keeps the measurement itself.
+        """
+        if network.device != "cpu":
+            return
+        tiling = measured.model_dump(include={"hop", "look_ahead", "crossfade"})
+        segment = measured.context + measured.hop + measured.look_ahead
+        cost = HopCost(
+            workload=Workload(segment=segment, **(tiling if measured.incremental else {})),
+            compute_s=measured.p50_ms / 1000,
+            measured=measured.measured,
+        )
+        with suppress(OutputError):
+            kept_costs(network, cache_dir, precision=None).keep(cost)
 
     def _time(
         self, network: LoadedModel, config: StreamConfig, show: Callable[[float], None]

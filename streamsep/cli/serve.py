@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["serve"]
 
+logger = logging.getLogger(__name__)
+
 
 class LogFormat(StrEnum):
     """Values of --log-format."""
@@ -106,6 +108,13 @@ def serve(
         LogFormat, typer.Option("--log-format", help="Of messages on standard error.")
     ] = LogFormat.TEXT,
     allow_late: AllowLate = False,
+    remeasure: Annotated[
+        bool,
+        typer.Option(
+            "--remeasure",
+            help="Measure the speed of every preset anew, whatever earlier engines have kept.",
+        ),
+    ] = False,
     lifeline: Annotated[
         bool, typer.Option("--lifeline", hidden=True, help="End when standard input ends.")
     ] = False,
@@ -120,7 +129,8 @@ def serve(
     """
     if log_format is LogFormat.JSON:
         _log_as_json()
-    logging.getLogger("bridge").setLevel(logging.INFO)
+    for name in ("bridge", __name__):
+        logging.getLogger(name).setLevel(logging.INFO)
     from bridge.run_folder import (
         EngineLock,
         default_run_folder,
@@ -158,6 +168,7 @@ def serve(
         incremental=incremental,
         allow_late=allow_late,
         precision=precision,
+        remeasure=remeasure,
     )
     server = EngineServer(engine, endpoints, keys=guard, most_sessions=sessions)
     if metrics_port is not None:
@@ -217,8 +228,9 @@ def _warm_engine(
     incremental: bool | None,
     allow_late: bool,
     precision: DevicePrecision | None,
+    remeasure: bool,
 ) -> Engine:
-    """Compute a few segments with the network, fewer if an engine like this one did.
+    """Compute a few hops with the network, fewer if an engine like this one did.
 
     Raises:
         ConfigError: the device cannot hold the preset.
@@ -226,7 +238,8 @@ def _warm_engine(
     import torch
 
     from bridge.server import Engine
-    from bridge.server.measurements import Measurements
+    from bridge.server.measurements import read_legacy
+    from streamsep.cli.kept_costs import kept_costs
     from streamsep.config import load_presets
     from streamsep.devices.allocator import keep_freed_memory
     from streamsep.errors import ConfigError
@@ -237,6 +250,7 @@ def _warm_engine(
     if incremental is None:
         # Elsewhere whole windows are cheap, and are computed for several sessions at once.
         incremental = device.type == "cpu" and precision is None
+    exactly = None if precision is None else precision.value
     engine = Engine(
         network,
         network.name,
@@ -247,15 +261,19 @@ def _warm_engine(
         refinement=refine.value,
         budget_s=None if budget_ms is None else budget_ms / 1000,
         incremental=incremental,
-        measured=Measurements.from_json(heir.legacy) if heir is not None and heir.legacy else None,
+        kept=kept_costs(network, cache_dir, precision=exactly, anew=remeasure),
+        legacy=read_legacy(heir.legacy) if heir is not None and heir.legacy else (),
         allow_late=allow_late,
-        precision=None if precision is None else precision.value,
+        precision=exactly,
     )
     try:
         check_preset_holds(engine, cache_dir, exact=not incremental)
     except ConfigError:
         engine.stop()
         raise
+    logger.info(
+        "preset '%s': %s", chosen.name, engine.measurements.describe(engine.presets[chosen.name])
+    )
     return engine
 
 

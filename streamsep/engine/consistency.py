@@ -17,7 +17,6 @@ from typing import Literal, Protocol
 
 import numpy as np
 import torch
-from scipy.signal import lfilter
 from torch import Tensor
 
 from streamsep.errors import ConfigError
@@ -75,6 +74,10 @@ class SharedByEnergy:
     """
 
     def __init__(self, stems: int, sample_rate: int, memory_s: float = 0.05) -> None:
+        # It takes longer to import than a small network to load, and few streams need it.
+        from scipy.signal import lfilter
+
+        self._filter = lfilter
         self._stems = stems
         self._pole = math.exp(-1.0 / (memory_s * sample_rate))
         self.reset()
@@ -88,7 +91,7 @@ class SharedByEnergy:
         if stems.shape[-1] == 0:
             return stems
         energy = stems.double().square().sum(1).numpy()
-        smooth, self._state = lfilter(
+        smooth, self._state = self._filter(
             [1.0 - self._pole], [1.0, -self._pole], energy, zi=self._state
         )
         # The floor shares equally in silence; at −200 dBFS it changes nothing elsewhere.

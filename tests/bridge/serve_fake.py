@@ -57,6 +57,7 @@ def main() -> None:
     parser.add_argument("--budget-ms", type=float, default=None)
     parser.add_argument("--refine", default="off")
     parser.add_argument("--most-sessions", type=int, default=64)
+    parser.add_argument("--others", type=int, default=0, help="presets beside the engine's own")
     parser.add_argument("--lifeline", action="store_true")
     options = parser.parse_args()
     if options.lifeline:
@@ -72,12 +73,16 @@ def main() -> None:
         look_ahead=options.look_ahead,
         crossfade=options.crossfade,
     )
+    presets = {"test": preset}
+    for number in range(options.others):
+        changed = {"name": f"other {number}", "context": options.context + 2048 * (number + 1)}
+        presets[changed["name"]] = preset.model_copy(update=changed)
     separator = getattr(fakes, options.separator)(stride=2048)
     engine = Engine(
         Slow(separator, options.compute_ms / 1000, options.folder / "stall"),
         "fake",
         torch.device("cpu"),
-        presets={"test": preset},
+        presets=presets,
         preset="test",
         refinement=options.refine,
         budget_s=None if options.budget_ms is None else options.budget_ms / 1000,

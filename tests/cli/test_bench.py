@@ -14,7 +14,9 @@ from cli.commands import typed
 from streamsep.cli import bench_round
 from streamsep.cli.bench_advice import advise, what_held
 from streamsep.cli.checks.bench import check_bench
-from streamsep.measuring import KeptMeasurements, this_machine
+from streamsep.cli.kept_costs import kept_costs
+from streamsep.measuring import KeptMeasurements, Workload, this_machine
+from streamsep.models import load_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,6 +97,20 @@ def test_doctor_knows_the_last_bench(bench: Callable[..., Ended], folder: Path) 
     assert after.state in ("ok", "problem")
     assert "tiny" in after.detail
     assert after.state == "ok" or after.advice
+
+
+@pytest.mark.parametrize("way", ["--incremental", "--exact"])
+def test_an_engine_knows_the_last_bench(
+    bench: Callable[..., Ended], weights: Path, folder: Path, way: str
+) -> None:
+    told = json.loads(bench("--json", way).out)
+    (one,) = told["measurements"]
+    tiling = {name: one[name] for name in ("hop", "look_ahead", "crossfade")}
+    workload = Workload(segment=10_240, **(tiling if way == "--incremental" else {}))
+    kept = kept_costs(load_model(str(weights)), folder / "cache", precision=None)
+    cost = kept.find(workload)
+    assert cost is not None
+    assert cost.compute_s == pytest.approx(one["p50_ms"] / 1000)
 
 
 @pytest.mark.parametrize(

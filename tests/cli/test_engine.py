@@ -11,6 +11,7 @@ import tempfile
 import time
 import urllib.request
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,9 +42,16 @@ class Shell:
     """The command line of a user whose run-time folder is a temporary one."""
 
     def __init__(self, folder: Path) -> None:
+        self.errors = ""
+        """What the last engine has said on standard error."""
         self.preset = folder / "slow.yaml"
         self.preset.write_text(PRESET)
-        self.environment = {**os.environ, "XDG_RUNTIME_DIR": str(folder), "OMP_NUM_THREADS": "1"}
+        self.environment = {
+            **os.environ,
+            "XDG_RUNTIME_DIR": str(folder),
+            "STREAMSEP_CACHE_DIR": str(folder / "cache"),
+            "OMP_NUM_THREADS": "1",
+        }
 
     def run(self, *arguments: object) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -80,7 +88,7 @@ class Shell:
             yield engine
         finally:
             engine.terminate()
-            engine.communicate(timeout=30)
+            self.errors = engine.communicate(timeout=30)[1]
 
 
 @pytest.fixture(scope="module")
@@ -178,6 +186,13 @@ def test_an_interrupted_engine_ends_cleanly_and_can_be_started_again(tmp_path: P
     with shell.serving("--log-format", "json") as engine:
         engine.send_signal(signal.SIGINT)
         assert engine.wait(30) == 0
+    speeds = [line for line in shell.errors.splitlines() if "to compute a hop" in line]
+    assert "measured now" in json.loads(speeds[0])["message"]
+    (figure,) = (tmp_path / "cache" / "hops").iterdir()
+    # As if that had been an hour ago.
+    kept = json.loads(figure.read_text())
+    kept["cost"]["measured"] = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    figure.write_text(json.dumps(kept))
     with (
         shell.serving("--metrics-port", "47311"),
         urllib.request.urlopen("http://127.0.0.1:47311/metrics", timeout=10) as page,
@@ -185,3 +200,5 @@ def test_an_interrupted_engine_ends_cleanly_and_can_be_started_again(tmp_path: P
         text = page.read().decode()
     assert "streamsep_sessions 0.0" in text
     assert 'streamsep_compute_ms{quantile="p50"}' in text
+    # And believed, or held against what the engine computed and found wrong.
+    assert "remembered from 20" in shell.errors

@@ -51,7 +51,11 @@ def starter_engine(preset: Path) -> Iterator[Endpoints]:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            env={**os.environ, "XDG_RUNTIME_DIR": folder},
+            env={
+                **os.environ,
+                "XDG_RUNTIME_DIR": folder,
+                "STREAMSEP_CACHE_DIR": str(Path(folder) / "cache"),
+            },
         )
         assert engine.stdout is not None
         try:
