@@ -14,14 +14,20 @@ __all__ = ["kept_costs"]
 
 
 def kept_costs(
-    network: LoadedModel, cache_dir: Path | None, *, precision: str | None, anew: bool = False
+    network: LoadedModel,
+    cache_dir: Path | None,
+    *,
+    precision: str | None,
+    threads: int | None = None,
+    anew: bool = False,
 ) -> KeptHopCosts:
     """What engines with a network, where it is and as torch is set up, have measured.
 
     Args:
         network: on its device.
         cache_dir: folder of downloaded networks, the default one if None; they lie below it.
-        precision: how exactly whole windows are computed.
+        precision: how exactly the network computes; None for as it was made to.
+        threads: of torch where the network computes; None for those of this thread.
         anew: what was kept before this moment is not believed.
     """
     import torch
@@ -33,7 +39,7 @@ def kept_costs(
     setup = Setup(
         machine=this_machine(),
         device=device_name(network.device),
-        threads=torch.get_num_threads(),
+        threads=threads or torch.get_num_threads(),
         precision=precision,
         network=network.name,
         files=fingerprint(network.files),

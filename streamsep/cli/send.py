@@ -135,5 +135,7 @@ def _write(
                 ]
             skip = min(latency, part.shape[-1])
             latency -= skip
+            if out is None:
+                continue
             for writer, stem in zip(writers, part, strict=True):
                 writer.write(torch.from_numpy(stem[:, skip:]))

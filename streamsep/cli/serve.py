@@ -6,7 +6,7 @@ import logging
 import signal
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -71,7 +71,8 @@ def serve(
         DevicePrecision | None,
         typer.Option(
             "--precision",
-            help="How exactly whole windows are computed; tf32 exists on CUDA devices.",
+            help="How exactly the network computes; tf32 exists on CUDA devices. Elsewhere than on "
+            "a processor, for whole windows only.",
             show_default="as the network was made to",
         ),
     ] = None,
@@ -152,10 +153,21 @@ def serve(
 
     guard = None if keys is None else EngineKeys.load(keys)
     lock = EngineLock(default_run_folder())
+    import torch
+
     from bridge.server import EngineServer
 
+    # All of them are for the thread that computes hops, see `Scheduler`.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     network, heir = _load_network(
-        model, device, cache_dir, download=download, forked_on_a_lifeline=lifeline
+        model,
+        device,
+        cache_dir,
+        # Where streams are followed, it is the weights that are exact or not.
+        precision=None if incremental is False else precision,
+        download=download,
+        forked_on_a_lifeline=lifeline,
     )
     engine = _warm_engine(
         network,
@@ -168,6 +180,7 @@ def serve(
         incremental=incremental,
         allow_late=allow_late,
         precision=precision,
+        threads=threads,
         remeasure=remeasure,
     )
     server = EngineServer(engine, endpoints, keys=guard, most_sessions=sessions)
@@ -184,21 +197,34 @@ def _load_network(
     device: str,
     cache_dir: Path | None,
     *,
+    precision: DevicePrecision | None,
     download: bool,
     forked_on_a_lifeline: bool,
 ) -> tuple[LoadedModel, Heir | None]:
     """Load the network; on a lifeline in a zygote, where there can be one.
 
     A GPU's driver does not survive a fork.
+
+    Raises:
+        ConfigError: a processor does not have the precision.
     """
+    import torch
+
     from bridge.live.lifeline import watch_lifeline
     from bridge.live.zygote import can_fork, fork_engines
     from streamsep.cli.loading import announce_model, choose_device, load_with_progress
+    from streamsep.devices.precision import check_precision
 
     place = choose_device(device)
+    of_weights: Literal["float32", "bfloat16"] | None = None
+    if place == "cpu" and precision is not None:
+        check_precision(precision.value, torch.device(place))
+        of_weights = "bfloat16" if precision is DevicePrecision.BFLOAT16 else "float32"
 
     def load() -> LoadedModel:
-        network = load_with_progress(model, device=place, cache_dir=cache_dir, download=download)
+        network = load_with_progress(
+            model, device=place, cache_dir=cache_dir, precision=of_weights, download=download
+        )
         announce_model(network, quiet=False)
         return network
 
@@ -228,6 +254,7 @@ def _warm_engine(
     incremental: bool | None,
     allow_late: bool,
     precision: DevicePrecision | None,
+    threads: int,
     remeasure: bool,
 ) -> Engine:
     """Compute a few hops with the network, fewer if an engine like this one did.
@@ -249,8 +276,9 @@ def _warm_engine(
     device = torch.device(network.device)
     if incremental is None:
         # Elsewhere whole windows are cheap, and are computed for several sessions at once.
-        incremental = device.type == "cpu" and precision is None
+        incremental = device.type == "cpu"
     exactly = None if precision is None else precision.value
+    of_weights = device.type == "cpu" and incremental
     engine = Engine(
         network,
         network.name,
@@ -261,10 +289,11 @@ def _warm_engine(
         refinement=refine.value,
         budget_s=None if budget_ms is None else budget_ms / 1000,
         incremental=incremental,
-        kept=kept_costs(network, cache_dir, precision=exactly, anew=remeasure),
+        kept=kept_costs(network, cache_dir, precision=exactly, threads=threads, anew=remeasure),
         legacy=read_legacy(heir.legacy) if heir is not None and heir.legacy else (),
         allow_late=allow_late,
-        precision=exactly,
+        precision=None if of_weights else exactly,
+        threads=threads,
     )
     try:
         check_preset_holds(engine, cache_dir, exact=not incremental)

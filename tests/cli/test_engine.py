@@ -73,11 +73,10 @@ class Shell:
         )
 
     @contextmanager
-    def serving(self, *options: object) -> Iterator[subprocess.Popen[str]]:
+    def serving(self, *options: object, exact: bool = True) -> Iterator[subprocess.Popen[str]]:
         """An engine with the starter for as long as the block lasts."""
-        engine = self.start(
-            "serve", "--exact", "--model", "starter", "--preset", self.preset, *options
-        )
+        how = "--exact" if exact else "--incremental"
+        engine = self.start("serve", how, "--model", "starter", "--preset", self.preset, *options)
         assert engine.stdout is not None
         try:
             for line in engine.stdout:
@@ -111,20 +110,52 @@ def song(tmp_path: Path) -> Path:
     return path
 
 
+def stems_in(folder: Path) -> dict[str, np.ndarray]:
+    """The stems [C, T] that lie in a folder, by name."""
+    stems = {}
+    for path in folder.glob("*.wav"):
+        samples, rate = soundfile.read(path, dtype="float32")
+        assert rate == RATE
+        stems[path.stem] = samples.T
+    return stems
+
+
+def stems_of_the_core(shell: Shell, song: Path) -> dict[str, np.ndarray]:
+    """What a song's stems are by the starter and a shell's preset, in this process."""
+    mix = torch.from_numpy(soundfile.read(song, dtype="float32")[0].T.copy())
+    config = StreamConfig.from_preset(load_preset(shell.preset))
+    stream = StreamingSeparator(load_separator("starter"), config)
+    stems = torch.cat([stream.push(mix), stream.flush()], -1).numpy()
+    return dict(zip(stream.sources, stems, strict=True))
+
+
 @pytest.mark.usefixtures("engine")
 def test_a_file_sent_to_the_engine_comes_back_as_the_core_separates_it(
     shell: Shell, song: Path, tmp_path: Path
 ) -> None:
     done = shell.run("send", song, "-o", tmp_path / "out")
     assert done.returncode == 0, done.stderr
-    mix = torch.from_numpy(soundfile.read(song, dtype="float32")[0].T.copy())
-    config = StreamConfig.from_preset(load_preset(shell.preset))
-    stream = StreamingSeparator(load_separator("starter"), config)
-    expected = torch.cat([stream.push(mix), stream.flush()], -1).numpy()
-    for stem, samples in zip(stream.sources, expected, strict=True):
-        got, rate = soundfile.read(tmp_path / "out" / "song" / f"{stem}.wav", dtype="float32")
-        assert rate == RATE
-        assert np.array_equal(got.T, samples)
+    got = stems_in(tmp_path / "out" / "song")
+    for stem, samples in stems_of_the_core(shell, song).items():
+        assert np.array_equal(got[stem], samples)
+
+
+def test_a_processor_follows_streams_in_bfloat16_if_it_is_told_to(
+    song: Path, tmp_path: Path
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        shell = Shell(Path(folder))
+        with shell.serving("--precision", "bfloat16", exact=False):
+            done = shell.run("send", song, "-o", tmp_path / "out")
+        assert done.returncode == 0, done.stderr
+        expected = stems_of_the_core(shell, song)
+    got = stems_in(tmp_path / "out" / "song")
+    # The first hop keeps what was computed of the silence before it.
+    since = 2 * 45_056
+    pairs = [(got[name][:, since:], expected[name][:, since:]) for name in expected]
+    signal_power = sum(float(np.square(right).sum()) for _, right in pairs)
+    error_power = sum(float(np.square(left - right).sum()) for left, right in pairs)
+    assert 20 < 10 * np.log10(signal_power / error_power) < 80
 
 
 @pytest.mark.usefixtures("engine")
@@ -133,7 +164,8 @@ def test_listening_writes_the_stem_that_somebody_else_plays(
 ) -> None:
     listener = shell.start("listen", "--stem", "vocals", "-o", tmp_path / "v.wav", "--wait", "60")
     time.sleep(3.0)
-    sender = shell.start("send", song, "--live", "-o", tmp_path / "out")
+    # Without a folder: what comes back is for the listener.
+    sender = shell.start("send", song, "--live")
     assert sender.wait(60) == 0
     assert listener.wait(60) == 0
     heard, _ = soundfile.read(tmp_path / "v.wav")
