@@ -182,5 +182,6 @@ def test_a_server_that_does_not_answer_yet_is_waited_for(
         server.start()
         try:
             run_until_playing(loop)
+            assert loop.status.counts["samples"] > 0
         finally:
             server.terminate()
