@@ -230,11 +230,13 @@ def main(
 def _watch() -> Iterator[MachineWatch | None]:
     """Somebody who looks whether the machine stands still, where that may be."""
     try:
-        with MachineWatch() as watch:
-            yield watch
-            print(f"a processor stood still {watch.stops} times")
+        watch = MachineWatch()
     except PermissionError:
         yield None
+        return
+    with contextlib.closing(watch):
+        yield watch
+        print(f"a processor stood still {watch.stops} times")
 
 
 def _say(what: str, seconds: list[float]) -> None:

@@ -12,11 +12,10 @@ import contextlib
 import multiprocessing
 import os
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
-    from types import TracebackType
 
 __all__ = ["MachineWatch"]
 
@@ -27,7 +26,7 @@ _PRIORITY = 95
 
 
 class MachineWatch:
-    """Watches as long as its block lasts.
+    """Watches until it is closed.
 
     Raises:
         PermissionError: this user may not have real-time priority.
@@ -47,15 +46,8 @@ class MachineWatch:
             if problem is not None:
                 raise problem
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Watch no more."""
         for process, _ in self._watchers:
             process.kill()
             process.join()

@@ -147,6 +147,7 @@ class Scheduler:
         self._thread.start()
         if threads is not None:
             self._settled.wait()
+            # What it has set for itself would hold for all threads that start from now on.
             torch.set_num_threads(1)
 
     @property
