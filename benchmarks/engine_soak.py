@@ -7,7 +7,8 @@ A real server in a process of its own with a separator that costs next to nothin
 other processes that send blocks at the pace of a sound card. Prints, every tenth of the time, the
 segments that were late and the server's resident memory, and in the end what was played without
 stems: while the sessions were opened, and after that, with the moments when it happened and how
-late the players themselves had woken up. A machine that stands still makes everybody late.
+late the players themselves had woken up. A machine that stands still makes everybody late: where
+this user may have real-time priority, a watch (`machine_watch.py`) says for how long it did.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import psutil
 import torch
 import typer
 from common import write_results
+from machine_watch import watching
 
 if TYPE_CHECKING:
     from multiprocessing.queues import Queue
@@ -86,8 +88,8 @@ class Played:
     Attributes:
         while_opening: samples without stems in the first seconds.
         missed: samples without stems after that.
-        moments: when some were missed: the second, the samples, and by how many milliseconds the
-            players had woken up too late within the second before.
+        moments: when some were missed: the end of that second (`time.monotonic`), the samples, and
+            by how many milliseconds the players had woken up too late within the second before.
         worst_ms: the latest that the players ever woke up.
         connections: sessions opened.
     """
@@ -128,7 +130,7 @@ def play(folder: Path, sessions: int, seconds: float, results: Queue[Played]) ->
         else:
             played.worst_ms = max(played.worst_ms, latest_ms[-1])
             if missed > before:
-                played.moments.append((second, missed - before, max(latest_ms)))
+                played.moments.append((time.monotonic(), missed - before, max(latest_ms)))
         latest_ms = [latest_ms[-1], 0.0]
     played.missed = missed - played.while_opening
     played.connections = sum(client.counters.connections for client in clients)
@@ -137,12 +139,17 @@ def play(folder: Path, sessions: int, seconds: float, results: Queue[Played]) ->
     results.put(played)
 
 
+def _stolen_s() -> float:
+    """Processor time that the host of a virtual machine took for others, where that is told."""
+    return float(getattr(psutil.cpu_times(), "steal", 0.0))
+
+
 def main(sessions: int = 16, minutes: float = 30.0, players: int = 4) -> None:
     """Play, watch, and sum up."""
     from bridge.client import ask_engine
 
     context = multiprocessing.get_context("spawn")
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, watching() as watch:
         folder = Path(name) / "run"
         ready = context.Event()
         server = context.Process(target=serve, args=(folder, ready), daemon=True)
@@ -158,7 +165,8 @@ def main(sessions: int = 16, minutes: float = 30.0, players: int = 4) -> None:
             child.start()
         assert server.pid is not None
         process = psutil.Process(server.pid)
-        memory, late = [], 0
+        memory, late, started_s = [], 0, time.monotonic()
+        stolen_s = _stolen_s()
         for _ in range(10):
             time.sleep(6 * minutes)
             state = ask_engine({"request": "status"}, address=f"ipc://{folder}/control.ipc")
@@ -173,9 +181,20 @@ def main(sessions: int = 16, minutes: float = 30.0, players: int = 4) -> None:
         for child in children:
             child.join()
         server.kill()
-    for each in heard:
-        for second, samples, late_ms in each.moments:
-            print(f"  at {second} s {samples} samples; the player was late by {late_ms:.0f} ms")
+        stolen_s = _stolen_s() - stolen_s
+        moments = [
+            {
+                "second": round(ended_s - started_s, 1),
+                "samples": samples,
+                "player_late_ms": round(late_ms),
+                "machine_lost_ms": watch and round(1e3 * watch.lost_s(ended_s - 2, ended_s)),
+            }
+            for each in heard
+            for ended_s, samples, late_ms in each.moments
+        ]
+        lost_s = watch and watch.lost_s(started_s, time.monotonic())
+    for moment in moments:
+        print(f"  {moment}")
     totals = {
         name: sum(getattr(each, name) for each in heard)
         for name in ("while_opening", "missed", "connections")
@@ -186,6 +205,9 @@ def main(sessions: int = 16, minutes: float = 30.0, players: int = 4) -> None:
         f"that, {late} late segments, {totals['connections']} connections; "
         f"players were late by {worst_ms:.0f} ms at worst"
     )
+    print(
+        f"the host took {stolen_s:.1f} s of processor time; processors stood still for {lost_s} s"
+    )
     write_results(
         "engine_soak",
         {
@@ -194,6 +216,9 @@ def main(sessions: int = 16, minutes: float = 30.0, players: int = 4) -> None:
             **totals,
             "late": late,
             "player_worst_ms": worst_ms,
+            "moments": moments,
+            "stolen_s": stolen_s,
+            "stood_still_s": lost_s,
             "memory_mib": memory,
         },
     )

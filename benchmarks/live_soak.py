@@ -25,13 +25,13 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import psutil
 import typer
 from common import write_results
-from machine_watch import MachineWatch
+from machine_watch import MachineWatch, watching
 
 # The rig belongs to the tests.
 _TESTS = Path(__file__).resolve().parents[1] / "tests"
@@ -46,9 +46,6 @@ from bridge.live.supervisor import LiveLoop  # noqa: E402
 from bridge.live.task import AudioTask  # noqa: E402
 from bridge.mixing import Route  # noqa: E402
 from bridge.run_folder import ipc_endpoints  # noqa: E402
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 SIGNAL = 0.3 * noise(8.0)
 MIB = 2**20
@@ -201,7 +198,7 @@ def main(
                 patient=True,
             )
             with LiveLoop(task, keeper) as loop:
-                with _watch() as watch:
+                with watching() as watch:
                     results = soak(loop, engine, folder, 60 * minutes, watch)
                 restarts = loop.status.restarts
                 for how in ("term", "kill"):
@@ -224,19 +221,6 @@ def main(
     results["processes_left"] = len(left)
     print(f"processes left: {len(left)}")
     write_results("live_soak", {"minutes": minutes, "rounds": rounds, "period": period, **results})
-
-
-@contextlib.contextmanager
-def _watch() -> Iterator[MachineWatch | None]:
-    """Somebody who looks whether the machine stands still, where that may be."""
-    try:
-        watch = MachineWatch()
-    except PermissionError:
-        yield None
-        return
-    with contextlib.closing(watch):
-        yield watch
-        print(f"a processor stood still {watch.stops} times")
 
 
 def _say(what: str, seconds: list[float]) -> None:

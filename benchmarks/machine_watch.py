@@ -15,9 +15,10 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from multiprocessing.connection import Connection
 
-__all__ = ["MachineWatch"]
+__all__ = ["MachineWatch", "watching"]
 
 _NAP_S = 1e-3
 _LATE_S = 1.5e-3
@@ -54,8 +55,12 @@ class MachineWatch:
 
     def stood_still(self, begin_s: float, end_s: float) -> bool:
         """Whether a processor did nothing for anybody at some moment of these, `time.monotonic`."""
+        return self.lost_s(begin_s, end_s) > 0
+
+    def lost_s(self, begin_s: float, end_s: float) -> float:
+        """For how long a processor did nothing for anybody, of all processors together."""
         self._collect()
-        return any(first < end_s and last > begin_s for first, last in self._stops)
+        return sum(max(0.0, min(last, end_s) - max(first, begin_s)) for first, last in self._stops)
 
     @property
     def stops(self) -> int:
@@ -67,6 +72,19 @@ class MachineWatch:
         for _, pipe in self._watchers:
             while pipe.poll():
                 self._stops.append(pipe.recv())
+
+
+@contextlib.contextmanager
+def watching() -> Iterator[MachineWatch | None]:
+    """A watch, where this user may have one."""
+    try:
+        watch = MachineWatch()
+    except PermissionError:
+        yield None
+        return
+    with contextlib.closing(watch):
+        yield watch
+        print(f"a processor stood still {watch.stops} times")
 
 
 def _watch(processor: int, pipe: Connection) -> None:
