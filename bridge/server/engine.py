@@ -60,8 +60,6 @@ class Engine:
         legacy: what the engine that this one replaces had measured, the last time it started.
         allow_late: let in live sessions that the device cannot compute in time.
         precision: ``float32``, ``tf32`` (CUDA), ``bfloat16``, or None to leave it to the separator.
-        threads: of torch, for the thread that computes; all others of the process get one. None
-            leaves them as they are.
 
     Raises:
         ConfigError: a preset does not fit the separator or is not among the presets; the device
@@ -85,7 +83,6 @@ class Engine:
         legacy: Iterable[HopCost] = (),
         allow_late: bool = False,
         precision: str | None = None,
-        threads: int | None = None,
     ) -> None:
         if preset not in presets:
             raise ConfigError(f"unknown preset '{preset}', expected {', '.join(presets)}")
@@ -105,7 +102,7 @@ class Engine:
         self.allow_late = allow_late
         self.capacity = Capacity(allow_late=allow_late)
         executor = make_executor(separator, device, precision=precision)
-        self.scheduler = Scheduler(separator, device, executor=executor, threads=threads)
+        self.scheduler = Scheduler(separator, device, executor=executor)
         self.presets = {
             name: StreamConfig.from_preset(each).fitted_to(separator.stride)
             for name, each in presets.items()

@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from streamsep.devices import Done, make_executor
+from streamsep.devices.compute_threads import ComputeThreads
 from streamsep.engine.memory import is_out_of_memory
 from streamsep.errors import ConfigError, EngineError
 
@@ -107,14 +108,13 @@ class _Begun:
 
 
 class Scheduler:
-    """Computes the segments of all streams in a thread of its own.
+    """Computes the segments of all streams in a thread of its own, see `ComputeThreads`.
 
     Args:
         separator: what separates.
         device: where it computes.
         largest_batch: segments computed together; None chooses by the device.
         executor: how it computes there; None chooses by the device.
-        threads: of torch for this thread of ours; all others get one. None leaves them as they are.
         clock: seconds, monotonic.
     """
 
@@ -125,7 +125,6 @@ class Scheduler:
         *,
         largest_batch: int | None = None,
         executor: Executor | None = None,
-        threads: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._channels = separator.channels
@@ -136,19 +135,12 @@ class Scheduler:
         self._tickets: list[Ticket] = []
         self._changed = threading.Condition()
         self._stopped = False
-        self._settled = threading.Event()
         self.compute_s: list[float] = []
         """How long the last computations took, the newest last; at most a thousand."""
         self._longest_s = 0.0
         self._finished_s = -math.inf
-        self._thread = threading.Thread(
-            target=self._run, args=(threads,), name="compute", daemon=True
-        )
+        self._thread = ComputeThreads(self._run, name="compute")
         self._thread.start()
-        if threads is not None:
-            self._settled.wait()
-            # What it has set for itself would hold for all threads that start from now on.
-            torch.set_num_threads(1)
 
     @property
     def device(self) -> torch.device:
@@ -216,14 +208,7 @@ class Scheduler:
             self._changed.notify()
         self._thread.join()
 
-    def _run(self, threads: int | None) -> None:
-        if threads is not None:
-            # OpenMP gives every thread that computes a team of its own, and with more of them than
-            # processors it lets them sleep at every barrier: LSTMs took four times as long.
-            torch.set_num_threads(threads)
-            # A thread takes over what holds for all when it is first asked; it must not be later.
-            torch.get_num_threads()
-        self._settled.set()
+    def _run(self) -> None:
         begun: _Begun | None = None
         while (jobs := self._next(wait=begun is None)) is not None:
             for job in [job for job in jobs if job.deadline_s <= self._clock()]:

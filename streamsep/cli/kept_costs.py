@@ -18,7 +18,6 @@ def kept_costs(
     cache_dir: Path | None,
     *,
     precision: str | None,
-    threads: int | None = None,
     anew: bool = False,
 ) -> KeptHopCosts:
     """What engines with a network, where it is and as torch is set up, have measured.
@@ -27,7 +26,6 @@ def kept_costs(
         network: on its device.
         cache_dir: folder of downloaded networks, the default one if None; they lie below it.
         precision: how exactly the network computes; None for as it was made to.
-        threads: of torch where the network computes; None for those of this thread.
         anew: what was kept before this moment is not believed.
     """
     import torch
@@ -39,7 +37,7 @@ def kept_costs(
     setup = Setup(
         machine=this_machine(),
         device=device_name(network.device),
-        threads=threads or torch.get_num_threads(),
+        threads=torch.get_num_threads(),
         precision=precision,
         network=network.name,
         files=fingerprint(network.files),

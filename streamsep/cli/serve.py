@@ -153,13 +153,8 @@ def serve(
 
     guard = None if keys is None else EngineKeys.load(keys)
     lock = EngineLock(default_run_folder())
-    import torch
-
     from bridge.server import EngineServer
 
-    # All of them are for the thread that computes hops, see `Scheduler`.
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     network, heir = _load_network(
         model,
         device,
@@ -180,7 +175,6 @@ def serve(
         incremental=incremental,
         allow_late=allow_late,
         precision=precision,
-        threads=threads,
         remeasure=remeasure,
     )
     server = EngineServer(engine, endpoints, keys=guard, most_sessions=sessions)
@@ -254,7 +248,6 @@ def _warm_engine(
     incremental: bool | None,
     allow_late: bool,
     precision: DevicePrecision | None,
-    threads: int,
     remeasure: bool,
 ) -> Engine:
     """Compute a few hops with the network, fewer if an engine like this one did.
@@ -289,11 +282,10 @@ def _warm_engine(
         refinement=refine.value,
         budget_s=None if budget_ms is None else budget_ms / 1000,
         incremental=incremental,
-        kept=kept_costs(network, cache_dir, precision=exactly, threads=threads, anew=remeasure),
+        kept=kept_costs(network, cache_dir, precision=exactly, anew=remeasure),
         legacy=read_legacy(heir.legacy) if heir is not None and heir.legacy else (),
         allow_late=allow_late,
         precision=None if of_weights else exactly,
-        threads=threads,
     )
     try:
         check_preset_holds(engine, cache_dir, exact=not incremental)

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-import torch
-
 from streamsep.errors import ConfigError, StreamSepError
 from streamsep.files import remove_leftovers
 from streamsep.offline.layout import OutputLayout, track_names
@@ -107,21 +105,16 @@ def separate_batch(
     batch = _Batch(found, model, options, layout, observer, renderer, skip_existing=skip_existing)
     jobs = min(jobs, max(1, len(found)))
     under_way = max(jobs + 1, options.effective_batch)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(max(1, threads // jobs))
-    try:
-        with (
-            ThreadPoolExecutor(under_way, "separate") as pool,
-            share_network(model, options, renderer=renderer, workers=jobs) as network,
-        ):
-            try:
-                return batch.run(pool, network)
-            except BaseException:
-                batch.cancelled.set()
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-    finally:
-        torch.set_num_threads(threads)
+    with (
+        ThreadPoolExecutor(under_way, "separate") as pool,
+        share_network(model, options, renderer=renderer, workers=jobs) as network,
+    ):
+        try:
+            return batch.run(pool, network)
+        except BaseException:
+            batch.cancelled.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 class _Batch:

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 
+from streamsep.devices.compute_threads import ComputeThreads
 from streamsep.engine.memory import is_out_of_memory, release_memory, trim_heaps
 from streamsep.engine.separator import separate_within, surroundings_of
 
@@ -124,14 +125,10 @@ class SharedNetwork:
         self._batches = 0
         self._over = False
         self._changed = threading.Condition()
-        self._threads = [
-            threading.Thread(target=self._work, name="network", daemon=True)
-            for _ in range(room.workers)
-        ]
+        self._threads = ComputeThreads(self._work, name="network", count=room.workers)
 
     def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
+        self._threads.start()
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -141,8 +138,7 @@ class SharedNetwork:
                 request.result.cancel()
             self._waiting.clear()
             self._changed.notify_all()
-        for thread in self._threads:
-            thread.join()
+        self._threads.join()
 
     def seat(self, turn: int = 0) -> Seat:
         """What a track sees of the network; the segments of lower turns come first."""
