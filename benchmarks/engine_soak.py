@@ -18,7 +18,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
@@ -28,9 +28,11 @@ from common import write_results
 from machine_watch import watching
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from multiprocessing.queues import Queue
     from multiprocessing.synchronize import Event
 
+    from machine_watch import MachineWatch
     from torch import Tensor
 
 RATE = 44_100
@@ -139,6 +141,22 @@ def play(folder: Path, sessions: int, seconds: float, results: Queue[Played]) ->
     results.put(played)
 
 
+def _moments(
+    heard: Sequence[Played], started_s: float, watch: MachineWatch | None
+) -> list[dict[str, Any]]:
+    """When something was missed, and how long the machine stood still in the two seconds before."""
+    return [
+        {
+            "second": round(ended_s - started_s, 1),
+            "samples": samples,
+            "player_late_ms": round(late_ms),
+            "machine_lost_ms": watch and round(1e3 * watch.lost_s(ended_s - 2, ended_s)),
+        }
+        for each in heard
+        for ended_s, samples, late_ms in each.moments
+    ]
+
+
 def _stolen_s() -> float:
     """Processor time that the host of a virtual machine took for others, where that is told."""
     return float(getattr(psutil.cpu_times(), "steal", 0.0))
@@ -182,16 +200,7 @@ def main(sessions: int = 16, minutes: float = 30.0, players: int = 4) -> None:
             child.join()
         server.kill()
         stolen_s = _stolen_s() - stolen_s
-        moments = [
-            {
-                "second": round(ended_s - started_s, 1),
-                "samples": samples,
-                "player_late_ms": round(late_ms),
-                "machine_lost_ms": watch and round(1e3 * watch.lost_s(ended_s - 2, ended_s)),
-            }
-            for each in heard
-            for ended_s, samples, late_ms in each.moments
-        ]
+        moments = _moments(heard, started_s, watch)
         lost_s = watch and watch.lost_s(started_s, time.monotonic())
     for moment in moments:
         print(f"  {moment}")
