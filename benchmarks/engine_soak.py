@@ -214,9 +214,8 @@ def main(sessions: int = 16, minutes: float = 30.0, players: int = 4) -> None:
         f"that, {late} late segments, {totals['connections']} connections; "
         f"players were late by {worst_ms:.0f} ms at worst"
     )
-    print(
-        f"the host took {stolen_s:.1f} s of processor time; processors stood still for {lost_s} s"
-    )
+    stood = "nobody watched" if lost_s is None else f"they stood still for {lost_s:.2f} s"
+    print(f"the host took {stolen_s:.1f} s of the processors; {stood}")
     write_results(
         "engine_soak",
         {
