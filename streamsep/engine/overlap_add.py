@@ -36,7 +36,7 @@ class _State:
 
 
 class OverlapAdd:
-    """Weighted average of overlapping estimates [G, S, C, T].
+    """Weighted average of overlapping estimates.
 
     Args:
         tiling: where segments lie and what they weigh.
@@ -47,7 +47,6 @@ class OverlapAdd:
 
     def __init__(self, tiling: Tiling, groups: int, stems: int, channels: int) -> None:
         self._hop = tiling.hop
-        self._first = tiling.weighted.start
         self._weight = tiling.weight[tiling.weighted]
         span = max(len(self._weight), tiling.hop)
         self._shape = (groups, stems, channels, span)
@@ -61,16 +60,16 @@ class OverlapAdd:
         """Take in the next segment's estimate; return the samples it finishes.
 
         Args:
-            estimate: [G, S, C, T], T at most the tiling's segment; shorter at the stream's end.
+            estimate: of the samples that the tiling gives any weight, [G, S, C, n]; fewer where a
+                segment ends with the stream.
 
         Returns:
             [G, S, C, hop]. After the last segment of a stream it may hold more than the stream: the
             caller, who knows the stream's length, cuts it.
         """
         state, hop = self._state, self._hop
-        weighted = estimate[..., self._first : self._first + len(self._weight)]
-        length = weighted.shape[-1]
-        state.total[..., :length] += weighted * self._weight[:length]
+        length = estimate.shape[-1]
+        state.total[..., :length] += estimate * self._weight[:length]
         state.weight[:length] += self._weight[:length]
         finished = state.total[..., :hop] / state.weight[:hop].clamp(min=LEAST_WEIGHT)
         kept = state.total.shape[-1] - hop

@@ -49,20 +49,19 @@ amplitudes above 1000, so it shows nowhere else."""
 class Refinement(Protocol):
     """Improves the estimates of a segment by looking at the mixture again; stateless."""
 
-    @property
-    def reach(self) -> int:
-        """Samples on either side of what is wanted whose estimates it looks at."""
+    def heard(self, wanted: slice) -> slice:
+        """The samples of a segment that it looks at to refine some; they may end beyond it."""
 
     def __call__(self, mix: Tensor, estimates: Tensor, wanted: slice) -> Tensor:
         """Refine some samples of a segment.
 
         Args:
-            mix: the segment [B, C, T], finite.
-            estimates: what the network made of it, [B, S, C, T], finite.
-            wanted: the samples that will be used, from 0 to at most T.
+            mix: the segment [B, C, T], finite; or of it what is `heard`.
+            estimates: what the network made of that, [B, S, C, T], finite.
+            wanted: the samples of these that will be used, from 0 to at most T.
 
         Returns:
-            Estimates [B, S, C, T], refined where wanted, elsewhere as they were.
+            Those samples, refined: [B, S, C, wanted].
         """
 
 
@@ -87,22 +86,20 @@ class WienerRefinement:
         self._hop = window // 4
         self._window = torch.hann_window(window)
 
-    @property
-    def reach(self) -> int:
-        """A window, and what rounding to the grid of its hops can add."""
-        return 5 * self._hop
+    def heard(self, wanted: slice) -> slice:
+        """What the STFT frames that reach into the wanted samples look at, all of them whole.
+
+        The frames lie on the same grid whatever is wanted.
+        """
+        window = 4 * self._hop
+        start = max(0, wanted.start - window) // self._hop * self._hop
+        return slice(start, wanted.stop + window)
 
     def __call__(self, mix: Tensor, estimates: Tensor, wanted: slice) -> Tensor:
         """Refine estimates [B, S, C, T] of mix [B, C, T] where wanted."""
-        # STFT frames that reach into what is wanted, all of them whole, and on the same grid
-        # whatever is wanted: a live stream uses a fraction of each segment.
-        window = 4 * self._hop
-        start = max(0, wanted.start - window) // self._hop * self._hop
-        heard = slice(start, wanted.stop + window)
+        heard = self.heard(wanted)
         filtered = self._filtered(mix[..., heard], estimates[..., heard])
-        refined = estimates.clone()
-        refined[..., wanted] = filtered[..., wanted.start - start : wanted.stop - start]
-        return refined
+        return filtered[..., wanted.start - heard.start : wanted.stop - heard.start]
 
     def _filtered(self, mix: Tensor, estimates: Tensor) -> Tensor:
         masks = torch.stack([self._spectrum(stem).abs() for stem in estimates.unbind(1)], dim=1)

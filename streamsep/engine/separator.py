@@ -87,7 +87,7 @@ class SegmentFollower(Protocol):
     def __call__(self, segment: Tensor, hops: int = 1) -> Tensor:
         """Separate the next segment, which lies some hops after the last that was given.
 
-        [B, C, T] into [B, S, C, T], right where it will be used.
+        [B, C, T] into the wanted samples of its stems, [B, S, C, wanted].
         """
 
     def reset(self) -> None:
@@ -111,7 +111,7 @@ class IncrementalSeparator(Separator, Protocol):
         Args:
             segment: samples of each segment, a multiple of the stride.
             hop: samples between the starts of segments, likewise.
-            wanted: the samples of each segment whose estimates will be used.
+            wanted: the samples of each segment whose estimates it shall give.
 
         Returns:
             None where this separator has to compute every segment anew.

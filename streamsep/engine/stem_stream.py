@@ -92,17 +92,18 @@ class SegmentStream:
         surrounded = tiling.surrounded(self._around)
         self._segmenter = Segmenter(surrounded, groups, separator.channels)
         self._overlap_add = OverlapAdd(tiling, groups, len(separator.sources), separator.channels)
+        used = tiling.weighted
+        heard = refinement.heard(used) if refinement else used
+        self._heard = slice(heard.start, min(heard.stop, tiling.segment))
+        self._used = slice(used.start - heard.start, used.stop - heard.start)
         self._nothing = torch.zeros(groups, len(separator.sources), separator.channels, 0)
         self._latency = surrounded.latency
         self._follower = self._follow() if incremental and tiling.pad_tail else None
         self.reset()
 
     def _follow(self) -> SegmentFollower | None:
-        used, reach = self._tiling.weighted, self._refinement.reach if self._refinement else 0
-        wanted = slice(max(0, used.start - reach), min(self._tiling.segment, used.stop + reach))
-        return follow(
-            self._separator, segment=self._tiling.segment, hop=self._tiling.hop, wanted=wanted
-        )
+        segment, hop = self._tiling.segment, self._tiling.hop
+        return follow(self._separator, segment=segment, hop=hop, wanted=self._heard)
 
     @property
     def latency(self) -> int:
@@ -163,16 +164,25 @@ class SegmentStream:
         with torch.inference_mode():
             if self._follower is None:
                 later = begin(self._separator, mix, start, length)
+                heard = self._heard
             else:
                 later = partial(self._follower, mix)
-        return partial(self._estimate, later, mix[..., start : start + length])
+                heard = slice(None)
+        return partial(
+            self._estimate, later, heard, mix[..., start : start + length][..., self._heard]
+        )
 
-    def _estimate(self, later: Callable[[], Tensor], mix: Tensor) -> Tensor:
-        """Wait for the stems [G, S, C, T] of a segment [G, C, T]."""
-        estimate = _made_finite(later().float())
+    def _estimate(self, later: Callable[[], Tensor], heard: slice, mix: Tensor) -> Tensor:
+        """Wait for the stems of a segment, and of these give what is used, [G, S, C, n].
+
+        Args:
+            later: waits for them, [G, S, C, t].
+            heard: where in them lies what is heard.
+            mix: what is heard of the segment, [G, C, T].
+        """
+        estimate = _made_finite(later()[..., heard].float())
         if self._refinement is not None:
-            weighted = self._tiling.weighted
-            used = slice(weighted.start, min(weighted.stop, mix.shape[-1]))
+            used = slice(self._used.start, min(self._used.stop, mix.shape[-1]))
             estimate = self._refinement(mix.to(estimate.device), estimate, used)
         return estimate.cpu()
 

@@ -88,7 +88,7 @@ class HybridDemucs(SeparationNetwork[HybridDemucsConfig]):
         Args:
             segment: samples of each segment, a multiple of the stride.
             hop: samples between the starts of segments, likewise.
-            wanted: the samples of each segment whose estimates will be used.
+            wanted: the samples of each segment whose estimates it shall give.
         """
         from streamsep.models.incremental import HybridFollower
 

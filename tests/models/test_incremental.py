@@ -42,8 +42,8 @@ def test_the_first_segment_is_as_the_network_separates_it(network: HybridDemucs)
     segment = noise(0)
     got = follower(network)(segment)
     expected = network(segment)
-    assert agreement_db(got[..., WANTED], expected[..., WANTED]) > 100
-    assert not got[..., : WANTED.start].any()
+    assert agreement_db(got, expected[..., WANTED]) > 100
+    assert got.shape[-1] == WANTED.stop - WANTED.start
 
 
 def test_a_segment_far_from_the_last_is_as_the_network_separates_it(network: HybridDemucs) -> None:
@@ -51,7 +51,7 @@ def test_a_segment_far_from_the_last_is_as_the_network_separates_it(network: Hyb
     following(noise(0))
     segment = noise(0, seed=1)
     got = following(segment, hops=SEGMENT // HOP)
-    assert agreement_db(got[..., WANTED], network(segment)[..., WANTED]) > 100
+    assert agreement_db(got, network(segment)[..., WANTED]) > 100
 
 
 def test_after_a_reset_it_is_as_new(network: HybridDemucs) -> None:
@@ -86,7 +86,7 @@ def test_weights_that_change_are_heard(network: HybridDemucs) -> None:
     follower(other)(segment)
     other.load_state_dict(network.state_dict())
     expected = network(segment)[..., WANTED]
-    assert agreement_db(follower(other)(segment)[..., WANTED], expected) > 100
+    assert agreement_db(follower(other)(segment), expected) > 100
 
 
 def test_without_onednn_it_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +114,7 @@ def test_in_bfloat16_it_keeps_to_the_network(network: HybridDemucs) -> None:
         segment = stream[..., k * HOP : k * HOP + SEGMENT]
         got = following(segment)
     assert got.dtype == torch.float32
-    assert 30 < agreement_db(got[..., WANTED], network(segment)[..., WANTED]) < 80
+    assert 30 < agreement_db(got, network(segment)[..., WANTED]) < 80
 
 
 @pytest.mark.parametrize("hops", [1, 2, 4])
@@ -123,7 +123,7 @@ def test_a_steady_sound_is_separated_as_by_the_network(network: HybridDemucs, ho
     following, stream = follower(network, hops * HOP), noise(40)
     for k in range(0, 41, hops):
         segment = stream[..., k * HOP : k * HOP + SEGMENT]
-        got = following(segment)[..., WANTED]
+        got = following(segment)
     assert agreement_db(got, network(segment)[..., WANTED]) > 30
 
 
@@ -136,7 +136,7 @@ def test_what_repeats_with_every_hop_is_separated_as_by_the_network() -> None:
     following = follower(network)
     for k in range(7):
         segment = stream[..., k * HOP : k * HOP + SEGMENT]
-        got = following(segment)[..., WANTED]
+        got = following(segment)
     assert agreement_db(got, network(segment)[..., WANTED]) > 80
 
 
@@ -145,7 +145,7 @@ def test_hops_left_out_cost_no_more_than_going_on(network: HybridDemucs) -> None
     following(stream[..., :SEGMENT])
     got = following(stream[..., 5 * HOP : 5 * HOP + SEGMENT], hops=5)
     expected = network(stream[..., 5 * HOP : 5 * HOP + SEGMENT])
-    assert agreement_db(got[..., WANTED], expected[..., WANTED]) > 30
+    assert agreement_db(got, expected[..., WANTED]) > 30
 
 
 def starter_agreements(mix: Tensor) -> list[float]:
@@ -155,7 +155,7 @@ def starter_agreements(mix: Tensor) -> list[float]:
     agreements = []
     for k in range((mix.shape[-1] - SEGMENT) // HOP + 1):
         segment = mix[None, :, k * HOP : k * HOP + SEGMENT]
-        got = following(segment)[..., WANTED]
+        got = following(segment)
         if k % 4 == 3:
             agreements.append(agreement_db(got, separator(segment)[..., WANTED]))
     return agreements

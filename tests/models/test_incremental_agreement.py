@@ -52,7 +52,7 @@ def agreement_db(
             start = number * config.hop
             window = mix[None, :, start : start + config.segment]
             assert window.shape[-1] == config.segment
-            got = following(window)[..., wanted]
+            got = following(window)
             if number >= since and number % 3 == 0:
                 expected = network(window)[..., wanted]
                 error += float((got - expected).square().sum())

@@ -61,7 +61,7 @@ class HybridFollower:
         network: in evaluation mode; plain ones are tuned once for all that follow them.
         segment: samples of a segment, a multiple of the network's stride.
         hop: samples between the starts of segments, likewise.
-        wanted: the samples of a segment whose estimates will be used.
+        wanted: the samples of a segment whose estimates it gives.
     """
 
     def __init__(
@@ -157,7 +157,7 @@ class HybridFollower:
             hops: how many hops it lies after the one before; more than 1 if some were left out.
 
         Returns:
-            [B, S, C, T], right where wanted and zero elsewhere.
+            The wanted samples of its stems, [B, S, C, wanted].
         """
         segment = segment.to(self._network.device)
         if not self._begun and self._origin is not None:
@@ -176,9 +176,7 @@ class HybridFollower:
         x, xt = self._through_inner_layers()
         stems = self._wave_stems(xt) * wave_deviation + wave_mean
         stems += self._spectral_stems(x, mean, deviation)
-        whole = stems.new_zeros(*stems.shape[:-1], segment.shape[-1])
-        whole[..., self._wanted] = stems
-        return whole
+        return stems
 
     def _normalised(
         self, x: Tensor, mean: Tensor, deviation: Tensor, stretches: Sequence[slice]
