@@ -4,7 +4,7 @@
     uv run python benchmarks/file_separation.py --seconds 180 --repeats 5
 
 Both read one float32 wav and write four; the network is Hybrid Demucs with 83.6 M parameters.
-streamsep runs as it does by default (segments of 6 s that overlap by a sixteenth), the same in
+streamsep runs as it does by default (segments of 6 s that share a thirty-second), the same in
 bfloat16, and with segments of 10 s that overlap by a quarter; demucs with those, and with the 44 s
 that its bags prescribe. Every run is a fresh process and the contestants take turns, so that
 neither a warm cache nor a busy neighbour favours one of them; the figures are medians. Loading the
@@ -44,7 +44,7 @@ from rich.table import Table
 # child's peak memory starts from its parent's.
 
 RATE = 44_100
-OUR_SEGMENT, OUR_OVERLAP = 262_144, 1 / 16  # as on the model cards
+OUR_SEGMENT, OUR_OVERLAP = 262_144, 1 / 32  # as on the model cards
 SHORT_SEGMENT = 442_368  # 10 s
 DEMUCS_SEGMENT = 44 * RATE  # as in demucs' bags of this network
 DEMUCS_OVERLAP = 0.25

@@ -59,9 +59,9 @@ AUTO = "auto"
 
 _STARTER = "starter"
 _DEFAULT_SEGMENT = 216 * 2048  # 10 s at 44.1 kHz
-# Hybrid Demucs was measured, see docs/performance.md: 6 s at 44.1 kHz, of which 0.4 s are shared.
+# Hybrid Demucs was measured, see docs/performance.md: 6 s at 44.1 kHz, of which 0.2 s are shared.
 _HYBRID_SEGMENT = 128 * 2048
-_HYBRID_OVERLAP = 1 / 16
+_HYBRID_OVERLAP = 1 / 32
 
 
 @dataclass(frozen=True, slots=True)
