@@ -101,12 +101,12 @@ class Engine:
         self.budget_s = budget_s
         self.allow_late = allow_late
         self.capacity = Capacity(allow_late=allow_late)
-        executor = make_executor(separator, device, precision=precision)
-        self.scheduler = Scheduler(separator, device, executor=executor)
         self.presets = {
             name: StreamConfig.from_preset(each).fitted_to(separator.stride)
             for name, each in presets.items()
         }
+        executor = make_executor(separator, device, precision=precision)
+        self.scheduler = Scheduler(separator, device, executor=executor)
         self.scheduler.prepare({each.segment for each in self.presets.values()})
         self._following = Following(separator, self.scheduler) if incremental else None
         self._trials = Trials(separator, self.scheduler, self._following)
