@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import platform
+import subprocess
+import sys
+import textwrap
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -115,6 +120,28 @@ def test_in_bfloat16_it_keeps_to_the_network(network: HybridDemucs) -> None:
         got = following(segment)
     assert got.dtype == torch.float32
     assert 30 < agreement_db(got, network(segment)[..., WANTED]) < 80
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
+def test_its_memory_does_not_come_from_the_system_anew_with_every_hop() -> None:
+    """A process of its own: what the C library is told holds for all of it."""
+    script = """
+        import resource
+        import torch
+        from streamsep.models import load_model
+
+        follow = load_model("starter", precision="float32").follow
+        following = follow(segment=131_072, hop=2048, wanted=slice(126_976, 131_072))
+        stream = torch.randn(1, 2, 131_072 + 16 * 2048)
+        for k in range(16):
+            if k == 8:
+                before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+            following(stream[..., 2048 * k : 2048 * k + 131_072])
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(ran.stdout) / 8 < 1000, "pages in a hop; some 7,000 if nothing is kept"
 
 
 @pytest.mark.parametrize("hops", [1, 2, 4])

@@ -176,6 +176,7 @@ class HybridFollower:
         x, xt = self._through_inner_layers()
         stems = self._wave_stems(xt) * wave_deviation + wave_mean
         stems += self._spectral_stems(x, mean, deviation)
+        self._network.settle()
         return stems
 
     def _normalised(

@@ -106,10 +106,14 @@ class TunedHybridDemucs:
     def __call__(self, mix: Tensor) -> Tensor:
         """Separate a mixture float32 [B, C, T], any T from 1, into [B, S, C, T]."""
         waves = self._separate(mix)
+        self.settle()
+        return waves
+
+    def settle(self) -> None:
+        """To be called after a segment: the first one has packed the weights."""
         settled, self._settled = self._settled, None
         if settled is not None:
             settled()
-        return waves
 
     def _separate(self, mix: Tensor) -> Tensor:
         x, xt = self.representation.to_channels(self.spectrogram.analyse(mix)), mix[:, :, None]
