@@ -2,9 +2,12 @@
 
     uv run python benchmarks/engine_soak.py                    # 16 sessions, 30 minutes
     uv run python benchmarks/engine_soak.py --minutes 2
+    uv run python benchmarks/engine_soak.py --sessions 1 --minutes 10 \
+        --model hdemucs_mmi --preset lean.yaml --precision bfloat16
 
-A real server in a process of its own with a separator that costs next to nothing, and players in
-other processes that send blocks at the pace of a sound card. Prints, every tenth of the time, the
+A real server in a process of its own, and players in other processes that send blocks at the pace
+of a sound card. The separator costs next to nothing, unless a model is named: then it is
+`streamsep serve` that serves. Prints, every tenth of the time, the
 segments that were late and the server's resident memory, and in the end what was played without
 stems: while the sessions were opened, and after that, with the moments when it happened and how
 late the players themselves had woken up. A machine that stands still makes everybody late: where
@@ -13,7 +16,11 @@ this user may have real-time priority, a watch (`machine_watch.py`) says for how
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
+import os
+import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -28,7 +35,7 @@ from common import write_results
 from machine_watch import watching
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from multiprocessing.queues import Queue
     from multiprocessing.synchronize import Event
 
@@ -54,8 +61,39 @@ class Light:
         return mix[:, None] * torch.tensor([0.4, 0.3, 0.2, 0.1])[:, None, None]
 
 
-def serve(folder: Path, ready: Event) -> None:
-    """The server."""
+@contextlib.contextmanager
+def light_server(folder: Path) -> Iterator[int]:
+    """Serve the light separator, with its sockets in a folder; gives the number of the process."""
+    context = multiprocessing.get_context("spawn")
+    ready = context.Event()
+    server = context.Process(target=serve_light, args=(folder, ready), daemon=True)
+    server.start()
+    ready.wait(60)
+    assert server.pid is not None
+    try:
+        yield server.pid
+    finally:
+        server.kill()
+
+
+@contextlib.contextmanager
+def network_server(folder: Path, model: str, preset: str, precision: str) -> Iterator[int]:
+    """Serve a network as users do; as `light_server`."""
+    command = [sys.executable, "-m", "streamsep", "serve", "--model", model]
+    command += ["--preset", preset, "--precision", precision]
+    environment = os.environ | {"XDG_RUNTIME_DIR": str(folder.parent)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        if not any(line.startswith("READY") for line in server.stdout):
+            raise typer.Exit(server.wait())
+        try:
+            yield server.pid
+        finally:
+            server.terminate()
+
+
+def serve_light(folder: Path, ready: Event) -> None:
+    """The server with the light separator."""
     from bridge.run_folder import EngineLock, ipc_endpoints
     from bridge.server import Engine, EngineServer
     from streamsep.config import LatencyPreset
@@ -162,27 +200,36 @@ def _stolen_s() -> float:
     return float(getattr(psutil.cpu_times(), "steal", 0.0))
 
 
-def main(sessions: int = 16, minutes: float = 30.0, players: int = 4) -> None:
-    """Play, watch, and sum up."""
+def main(
+    sessions: int = 16,
+    minutes: float = 30.0,
+    players: int = 4,
+    model: str | None = None,
+    preset: str = "live",
+    precision: str = "float32",
+) -> None:
+    """Play, watch, and sum up; preset and precision are for a model."""
     from bridge.client import ask_engine
 
     context = multiprocessing.get_context("spawn")
-    with tempfile.TemporaryDirectory() as name, watching() as watch:
-        folder = Path(name) / "run"
-        ready = context.Event()
-        server = context.Process(target=serve, args=(folder, ready), daemon=True)
-        server.start()
-        ready.wait(60)
+    players = min(players, sessions)
+    share = sessions // players
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "streamsep"
+        watch = stack.enter_context(watching())
+        server = (
+            light_server(folder)
+            if model is None
+            else network_server(folder, model, preset, precision)
+        )
+        process = psutil.Process(stack.enter_context(server))
         results: Queue[Played] = context.Queue()
-        share = sessions // players
         children = [
             context.Process(target=play, args=(folder, share, 60 * minutes, results))
             for _ in range(players)
         ]
         for child in children:
             child.start()
-        assert server.pid is not None
-        process = psutil.Process(server.pid)
         memory, late, started_s = [], 0, time.monotonic()
         stolen_s = _stolen_s()
         for _ in range(10):
@@ -190,15 +237,16 @@ def main(sessions: int = 16, minutes: float = 30.0, players: int = 4) -> None:
             state = ask_engine({"request": "status"}, address=f"ipc://{folder}/control.ipc")
             late = sum(each["late_segments"] for each in state["sessions"])
             memory.append(process.memory_info().rss / 2**20)
+            compute = state["compute_ms"]
             print(
-                f"{len(state['sessions'])} sessions, {late} late segments, "
-                f"{memory[-1]:.1f} MiB, compute p99 {state['compute_ms']['p99']:.1f} ms, "
+                f"{len(state['sessions'])} sessions, {late} late segments, {memory[-1]:.1f} MiB, "
+                f"compute p50 {compute['p50']:.1f} and p99 {compute['p99']:.1f} ms, "
                 f"{process.cpu_percent():.0f} % of a core"
             )
+        latency, rtf = (state["sessions"][0][each] for each in ("latency", "rtf"))
         heard = [results.get() for _ in children]
         for child in children:
             child.join()
-        server.kill()
         stolen_s = _stolen_s() - stolen_s
         moments = _moments(heard, started_s, watch)
         lost_s = watch and watch.lost_s(started_s, time.monotonic())
@@ -214,12 +262,18 @@ def main(sessions: int = 16, minutes: float = 30.0, players: int = 4) -> None:
         f"that, {late} late segments, {totals['connections']} connections; "
         f"players were late by {worst_ms:.0f} ms at worst"
     )
+    print(f"latency {latency} samples ({1000 * latency / RATE:.0f} ms), RTF {rtf:.2f}")
     stood = "nobody watched" if lost_s is None else f"they stood still for {lost_s:.2f} s"
     print(f"the host took {stolen_s:.1f} s of the processors; {stood}")
     write_results(
         "engine_soak",
         {
             "sessions": share * players,
+            "model": model,
+            "preset": preset if model else None,
+            "precision": precision if model else None,
+            "latency": latency,
+            "rtf": rtf,
             "minutes": minutes,
             **totals,
             "late": late,
