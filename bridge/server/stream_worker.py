@@ -89,7 +89,7 @@ class _Counter:
         if self._following is None:
             return None
         follower = self._following(segment=segment, hop=hop, wanted=wanted)
-        return None if follower is None else _CountedFollower(self, follower)
+        return None if follower is None else _CountedFollower(self, follower, wanted)
 
     def separated(
         self, mix: Tensor, separate: Callable[[Tensor], Tensor] | None = None
@@ -113,9 +113,10 @@ class _Counter:
 class _CountedFollower:
     """A follower that knows which segments it has not been given."""
 
-    def __init__(self, counter: _Counter, follower: SegmentFollower) -> None:
+    def __init__(self, counter: _Counter, follower: SegmentFollower, wanted: slice) -> None:
         self._counter = counter
         self._follower = follower
+        self._wanted = wanted
         self._missed = 0
 
     def __call__(self, segment: Tensor, hops: int = 1) -> Tensor:
@@ -123,7 +124,7 @@ class _CountedFollower:
         separate = partial(self._follower, hops=self._missed)
         stems = self._counter.separated(segment, separate)
         if stems is None:
-            return self._counter.mixture_as_stems(segment)
+            return self._counter.mixture_as_stems(segment[..., self._wanted])
         self._missed = 0
         return stems
 
