@@ -37,16 +37,22 @@ def unfinished_path(path: Path) -> Path:
     return path.with_name(f".{path.stem[:_KEPT_OF_NAME]}.{unique}.part{path.suffix}")
 
 
-def mark_unfinished(descriptor: int) -> None:
+def mark_unfinished(descriptor: int) -> bool:
     """Lock an open unfinished file, as a sign that its writer lives.
 
     On Windows the open file itself is the sign: it cannot be deleted.
+
+    Returns:
+        Whether it still is in its folder. Before it was locked, somebody who clears away could take
+        it for a leftover.
     """
     if sys.platform != "win32":
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Waits at most for somebody who is just removing it.
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         except OSError as error:
             _log.debug("no lock on this file system: %s", error)
+    return os.fstat(descriptor).st_nlink > 0
 
 
 def remove_leftovers(folder: Path) -> list[Path]:
@@ -65,20 +71,22 @@ def remove_leftovers(folder: Path) -> list[Path]:
         return []
     for path in unfinished:
         try:
-            if _is_abandoned(path):
-                path.unlink()
+            if _remove_abandoned(path):
                 removed.append(path)
         except OSError as error:
             _log.warning("could not remove the leftover '%s': %s", path, error.strerror)
     return removed
 
 
-def _is_abandoned(path: Path) -> bool:
+def _remove_abandoned(path: Path) -> bool:
+    """Remove a file unless its writer lives; with its lock, so that nobody gets it meanwhile."""
     if sys.platform == "win32":
+        path.unlink()
         return True
     with path.open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:  # locked by its writer, or a file system without locks: leave it
             return False
+        path.unlink(missing_ok=True)
     return True

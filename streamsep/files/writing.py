@@ -141,12 +141,15 @@ class StemWriter:
         if self._finished:
             return
         self.complete()
-        self._sink.close()
+        # Until it has its name nobody may take it for a leftover; but Windows renames no open file.
+        if sys.platform == "win32":
+            self._sink.close()
         try:
             self._temporary.replace(self.path)
         except OSError as error:
             self._discard()
             raise OutputError(f"cannot write '{self.path}': {error.strerror}") from error
+        self._sink.close()
         self._finished = True
         _sync_folder(self.path.parent)
 
@@ -175,13 +178,15 @@ class StemWriter:
             if self.path.is_dir():
                 raise OutputError(f"cannot write '{self.path}': there is a directory of this name")
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            file = self._temporary.open("xb", buffering=_BUFFER_BYTES)
+            while not mark_unfinished(
+                (file := self._temporary.open("xb", buffering=_BUFFER_BYTES)).fileno()
+            ):
+                file.close()
         except OSError as error:
             raise OutputError(
                 f"cannot write into '{self.path.parent}': {error.strerror}; "
                 "choose another output folder"
             ) from error
-        mark_unfinished(file.fileno())
         return file
 
     def _check_sink(self) -> None:

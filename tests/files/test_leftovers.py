@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,29 @@ def test_a_living_writer_keeps_its_file(tmp_path: Path) -> None:
     with StemWriter(tmp_path / "vocals.wav", 44_100, 2, Encoding()):
         assert remove_leftovers(tmp_path) == []
     assert [path.name for path in tmp_path.iterdir()] == ["vocals.wav"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no open file can be renamed there")
+def test_whoever_clears_away_takes_nothing_from_those_who_write(tmp_path: Path) -> None:
+    """Also not in the moments before a file is locked and before it has its name."""
+    over = threading.Event()
+
+    def clear() -> None:
+        while not over.is_set():
+            remove_leftovers(tmp_path)
+
+    clearing = [threading.Thread(target=clear) for _ in range(2)]
+    for thread in clearing:
+        thread.start()
+    try:
+        for number in range(150):
+            with StemWriter(tmp_path / f"{number}.wav", 44_100, 2, Encoding()):
+                pass
+            (tmp_path / f"{number}.wav").unlink()
+    finally:
+        over.set()
+        for thread in clearing:
+            thread.join()
 
 
 def test_a_missing_folder_holds_no_leftovers(tmp_path: Path) -> None:
