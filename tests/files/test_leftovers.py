@@ -52,9 +52,10 @@ def test_whoever_clears_away_takes_nothing_from_those_who_write(tmp_path: Path) 
         thread.start()
     try:
         for number in range(150):
-            with StemWriter(tmp_path / f"{number}.wav", 44_100, 2, Encoding()):
+            path = tmp_path / f"{number}.wav"
+            with StemWriter(path, 44_100, 2, Encoding()):
                 pass
-            (tmp_path / f"{number}.wav").unlink()
+            assert path.is_file()
     finally:
         over.set()
         for thread in clearing:
