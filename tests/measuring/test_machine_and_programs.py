@@ -19,6 +19,12 @@ from streamsep.measuring.peak_memory import forget_peak, peak_memory_bytes
 LARGE = 100 * 2**20
 
 
+def _fill_and_give_back() -> None:
+    # Not from the heap: it may hold as much already, and may keep it.
+    with mmap.mmap(-1, LARGE) as block:
+        np.frombuffer(block, np.uint8)[:] = 1
+
+
 def test_a_machine_is_the_same_for_another_process() -> None:
     program = "from streamsep.measuring import this_machine as m; print(m().model_dump_json())"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
@@ -35,16 +41,13 @@ def test_what_is_known_of_a_machine_needs_no_torch() -> None:
 def test_the_peak_is_that_of_memory_given_back_since() -> None:
     forget_peak()
     before = peak_memory_bytes()
-    block = bytearray(b"x" * LARGE)
-    del block
+    _fill_and_give_back()
     assert peak_memory_bytes() - before > LARGE / 2
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux forgets a peak")
 def test_a_peak_can_be_forgotten() -> None:
-    # Not from the heap, which may keep it: the system gets these pages back.
-    with mmap.mmap(-1, LARGE) as block:
-        np.frombuffer(block, np.uint8)[:] = 1
+    _fill_and_give_back()
     before = peak_memory_bytes()
     forget_peak()
     assert before - peak_memory_bytes() > LARGE / 2
