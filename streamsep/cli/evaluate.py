@@ -11,6 +11,7 @@ import typer
 
 from streamsep.cli.evaluate_options import (
     Data,
+    Incremental,
     Metrics,
     Presets,
     Processes,
@@ -59,6 +60,7 @@ def evaluate(
     data: Data,
     model: ModelName = "auto",
     preset: Presets = None,
+    incremental: Incremental = False,
     out: ResultsFolder = None,
     metrics: Metrics = "nsdr,bss",
     use_mixture_file: UseMixtureFile = False,
@@ -87,7 +89,7 @@ def evaluate(
 
     bss = _wants_bss(metrics)
     finish = Finish(consistency=consistency.value, refinement=refine.value)
-    presets = _live_methods(preset or [], finish)
+    presets = _live_methods(preset or [], finish, incremental)
     grid = _grid(sweep, sweep_hops, sweep_look_aheads, sweep_segments)
     if not data.is_dir():
         raise InputError(f"'{data}' is no folder: give one that holds a folder per song")
@@ -102,7 +104,7 @@ def evaluate(
         device=device,
         download=False,
     )
-    plan = _Plan(network, data, use_mixture_file, bss, finish)
+    plan = _Plan(network, data, use_mixture_file, bss, finish, incremental)
     plan.choose_methods(presets, grid, segment, shifts)
     return plan.carry_out(out or Path("evaluated") / network.name / _name(data), again, jobs)
 
@@ -111,7 +113,13 @@ class _Plan:
     """What is to be judged, and by what."""
 
     def __init__(
-        self, model: LoadedModel, data: Path, use_mixture_file: bool, bss: bool, finish: Finish
+        self,
+        model: LoadedModel,
+        data: Path,
+        use_mixture_file: bool,
+        bss: bool,
+        finish: Finish,
+        incremental: bool,
     ) -> None:
         from streamsep.evaluation.songs import find_songs
 
@@ -120,6 +128,7 @@ class _Plan:
         self._use_mixture_file = use_mixture_file
         self._bss = bss
         self._finish = finish
+        self._incremental = incremental
         self._songs: list[Song] = find_songs(
             data,
             model.sources,
@@ -141,7 +150,10 @@ class _Plan:
         offline = Offline(file_tiling(self._model, segment_s, None), shifts, self._finish)
         fitted = [replace(live, tiling=live.tiling.fitted_to(stride)) for live in presets]
         self._methods = [offline, *fitted, MIXTURE, SILENCE]
-        self._grid = grid.completed(stride).methods(stride, self._finish) if grid else []
+        if grid:
+            self._grid = grid.completed(stride).methods(
+                stride, self._finish, incremental=self._incremental
+            )
         names = [method.name for method in (*self._methods, *self._grid)]
         if twice := {name for name in names if names.count(name) > 1}:
             raise ConfigError(f"--preset: '{min(twice)}' is there twice; rename one of the presets")
@@ -192,6 +204,7 @@ class _Plan:
             data=_name(self._data),
             mixture_file=self._use_mixture_file,
             finish=self._finish,
+            incremental=self._incremental,
             methods=self._methods,
             summary=everything.only([method.name for method in self._methods]),
             sweep=sweep_points(everything, self._grid) if known else (),
@@ -231,14 +244,15 @@ def _wants_bss(metrics: str) -> bool:
     return "bss" in wanted
 
 
-def _live_methods(presets: Sequence[str], finish: Finish) -> list[Live]:
+def _live_methods(presets: Sequence[str], finish: Finish, incremental: bool) -> list[Live]:
     from streamsep.config import load_preset
     from streamsep.engine import StreamConfig
     from streamsep.evaluation.methods import Live
 
     loaded = {name: load_preset(name) for name in presets}
     methods = [
-        Live(found.name, StreamConfig.from_preset(found), finish) for found in loaded.values()
+        Live(found.name, StreamConfig.from_preset(found), finish, incremental)
+        for found in loaded.values()
     ]
     return sorted(methods, key=lambda method: -method.latency)
 

@@ -9,6 +9,7 @@ import typer
 
 __all__ = [
     "Data",
+    "Incremental",
     "Metrics",
     "Presets",
     "Processes",
@@ -37,6 +38,15 @@ Presets = Annotated[
         metavar="NAME",
         help="Judge this latency preset too, a name from 'streamsep presets' or a file; "
         "repeatable.",
+    ),
+]
+
+Incremental = Annotated[
+    bool,
+    typer.Option(
+        "--incremental/--exact",
+        help="Presets keep from hop to hop what the network can keep, as they do live on a "
+        "processor; or compute every window anew, for scores that no device changes.",
     ),
 ]
 

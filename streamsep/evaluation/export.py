@@ -106,6 +106,7 @@ def _as_json(report: Report) -> str:
         "data": report.data,
         "mixture": "file" if report.mixture_file else "sum",
         **asdict(report.finish),
+        "incremental": report.incremental,
         "figures": figures,
         "songs": {
             method: [song.model_dump(exclude={"method"}) for song in songs.values()]

@@ -132,11 +132,13 @@ class Live:
         name: the preset's name, or one made up for the tiling.
         tiling: the segments.
         finish: what is done to the estimates.
+        incremental: whether each hop keeps what the one before has computed, where the network can.
     """
 
     name: str
     tiling: StreamConfig
     finish: Finish = AS_ESTIMATED
+    incremental: bool = False
 
     @property
     def latency(self) -> int:
@@ -150,7 +152,9 @@ class Live:
 
     def facts(self) -> dict[str, Any]:
         """All that the scores depend on, beside the song and the weights."""
-        return {"kind": "live", "tiling": asdict(self.tiling), "finish": asdict(self.finish)}
+        facts = asdict(self)
+        del facts["name"]
+        return {"kind": "live", **facts}
 
     def open(self, model: LoadedModel, mixture: Iterable[Tensor]) -> Stream:
         """A stream for one song; a live one gets no first pass."""
@@ -160,6 +164,7 @@ class Live:
             device=model.device,
             consistency=self.finish.consistency,
             refinement=self.finish.refinement,
+            incremental=self.incremental,
         )
 
 

@@ -35,6 +35,7 @@ class Report:
         data: name of the folder of songs.
         mixture_file: whether the mixtures came from files; otherwise they are the stems' sums.
         finish: what was done to the estimates.
+        incremental: whether live streams kept from hop to hop what the network can keep.
         methods: what was judged, baselines included; not the points of a sweep.
         summary: its figures.
         sweep: the points of a sweep, if there was one.
@@ -47,6 +48,7 @@ class Report:
     data: str
     mixture_file: bool
     finish: Finish
+    incremental: bool
     methods: Sequence[Method]
     summary: Summary
     sweep: Sequence[SweepPoint] = ()
@@ -70,6 +72,9 @@ class Report:
             "songs": f"{self.summary.song_count} from '{self.data}'",
             "mixture": "mixture files" if self.mixture_file else "the sum of the stems",
             "estimates": f"consistency {self.finish.consistency}, refine {self.finish.refinement}",
+            "streams": "what can be kept from hop to hop is kept"
+            if self.incremental
+            else "every window computed anew",
             "program": f"streamsep {__version__}",
         }
 

@@ -57,12 +57,15 @@ class Grid:
             segments=self.segments or fitted(DEFAULT_GRID.segments),
         )
 
-    def methods(self, stride: int, finish: Finish = AS_ESTIMATED) -> list[Live]:
+    def methods(
+        self, stride: int, finish: Finish = AS_ESTIMATED, *, incremental: bool = False
+    ) -> list[Live]:
         """Every tiling there is room for, the shortest latency first.
 
         Args:
             stride: the network's.
             finish: what is done to the estimates.
+            incremental: as in `Live`.
 
         Raises:
             ConfigError: a length is off the network's grid, or no segment has room.
@@ -85,7 +88,7 @@ class Grid:
         for tiling in tilings:
             tiling.tiling(stride)
         tilings.sort(key=lambda tiling: (tiling.latency, tiling.segment, tiling.hop))
-        return [Live(_name(tiling), tiling, finish) for tiling in tilings]
+        return [Live(_name(tiling), tiling, finish, incremental) for tiling in tilings]
 
 
 DEFAULT_GRID = Grid(

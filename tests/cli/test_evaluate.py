@@ -96,6 +96,23 @@ def test_results_are_shown_and_written_in_every_form(evaluate: Run, data: Path) 
     assert [r["stem"] for r in rows if r["song"] == "b" and not r["nsdr_db"]] == ["bass"] * 4
 
 
+def test_presets_are_judged_as_a_processor_plays_them_if_that_is_asked_for(
+    evaluate: Run, data: Path
+) -> None:
+    figures = {}
+    for way in ("--exact", "--incremental"):
+        ended = evaluate(data, "-p", "stage", "--metrics", "nsdr", "-o", "out", way)
+        assert (ended.code, ended.err) == (0, "")
+        document = json.loads((data.parent / "out" / "results.json").read_text())
+        figures[way] = {name: each["nsdr_db"] for name, each in document["figures"].items()}
+        assert document["incremental"] == (way == "--incremental")
+        page = (data.parent / "out" / "results.html").read_text()
+        assert ("kept from hop to hop" in page) == (way == "--incremental")
+    for name in ("offline", "mixture", "silence"):
+        assert figures["--exact"][name] == figures["--incremental"][name]
+    assert figures["--exact"]["stage"] != figures["--incremental"]["stage"]
+
+
 def test_a_second_run_says_the_same_without_measuring(evaluate: Run, data: Path) -> None:
     first = evaluate(data, "-o", "out")
     assert first.code == 0

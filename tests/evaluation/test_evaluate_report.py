@@ -74,6 +74,7 @@ def a_report(*, sweep: bool = False, name: str = "tiny") -> Report:
         data="songs",
         mixture_file=False,
         finish=AS_ESTIMATED,
+        incremental=False,
         methods=methods,
         summary=everything.only([method.name for method in methods]),
         sweep=sweep_points(everything, grid) if sweep else (),
@@ -279,5 +280,7 @@ def test_a_writable_folder_is_made_and_left_empty(tmp_path: Path) -> None:
 def test_every_method_says_what_its_scores_depend_on() -> None:
     other = Live(LIVE.name, StreamConfig(context=4096, hop=4096, look_ahead=0))
     finished = replace(LIVE, finish=Finish(refinement="wiener"))
-    facts = [method.facts() for method in (OFFLINE, LIVE, other, finished, MIXTURE, SILENCE)]
+    followed = replace(LIVE, incremental=True)
+    methods = OFFLINE, LIVE, other, finished, followed, MIXTURE, SILENCE
+    facts = [method.facts() for method in methods]
     assert len({json.dumps(fact, sort_keys=True) for fact in facts}) == len(facts)

@@ -13,7 +13,7 @@ from evaluation_songs import LIVE, OFFLINE, RATE, read_stems, songs_in, write_so
 from fakes import STEMS, Gains
 from offline.material import fake_model, noise, read, stems_of, tiny_model, write
 
-from streamsep.engine import OverlapConfig, StreamConfig
+from streamsep.engine import OverlapConfig, StreamConfig, StreamingSeparator
 from streamsep.errors import ConfigError
 from streamsep.evaluation.bss_eval import bss_eval
 from streamsep.evaluation.methods import MIXTURE, SILENCE, Finish, Live, Offline
@@ -72,6 +72,20 @@ def test_nsdr_is_that_of_the_files_that_separate_writes(
     estimates = stems_of(separate_file(mixture, model, tmp_path / "out", written))
     expected = [nsdr_db(*pair) for pair in zip(stems, estimates, strict=True)]
     assert nsdr(score_song(song, method, model, bss=False)) == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_preset_can_be_judged_as_a_processor_plays_it(song: Song) -> None:
+    tiling = StreamConfig(context=65_536, hop=2048, look_ahead=2048, crossfade=1024)
+    followed = Live("followed", tiling, incremental=True)
+    model = tiny_model()
+    stems = read_stems(song)
+    stream = StreamingSeparator(model, tiling, incremental=True)
+    estimates = torch.cat([stream.push(stems.sum(0)), stream.flush()], -1)
+    expected = [nsdr_db(*pair) for pair in zip(stems, estimates, strict=True)]
+    scored = nsdr(score_song(song, followed, model, bss=False))
+    assert scored == pytest.approx(expected, abs=1e-3)
+    exact = nsdr(score_song(song, replace(followed, incremental=False), model, bss=False))
+    assert scored != pytest.approx(exact, abs=1e-6)
 
 
 DUO = ("drums", "bass")
