@@ -199,7 +199,7 @@ def test_after_a_jump_of_level_it_finds_back() -> None:
     assert starter_agreements(mix)[-1] > 20
 
 
-CONFIG = StreamConfig(context=SEGMENT - 4 * HOP, hop=2 * HOP, look_ahead=2 * HOP, crossfade=1024)
+CONFIG = StreamConfig(context=SEGMENT - 2 * HOP, hop=HOP, look_ahead=HOP, crossfade=1024)
 
 
 @settings(max_examples=5, deadline=None)

@@ -71,6 +71,11 @@ def test_a_preset_keeps_to_recomputing(starter: HybridDemucs, song: Tensor, name
     assert agreement_db(starter, song, config, hops=min(12, 6 * 2048 * 11 // config.hop)) > 35
 
 
+def test_a_short_memory_is_exact(starter: HybridDemucs, song: Tensor) -> None:
+    config = StreamConfig(context=20 * 2048, hop=2048, look_ahead=2048, crossfade=1024)
+    assert agreement_db(starter, song, config) > 100
+
+
 @pytest.mark.parametrize("track", ["audio/mixes/demucs_test.mp3", "audio/mixes/hstasnet_test.mp3"])
 def test_real_music_keeps_to_recomputing(starter: HybridDemucs, track: str) -> None:
     samples, rate = soundfile.read(shared(track), dtype="float32", always_2d=True, frames=8 * RATE)

@@ -101,6 +101,10 @@ class MovingLayer:
         beginning, end = self.changing[0], self.output.length - self._renewed
         return slice(beginning // self._per_frame, max(0, -(-end // self._per_frame)))
 
+    def keeps(self, moved: int, swept: slice) -> bool:
+        """Whether any step is kept when the window moves so far and these frames are swept."""
+        return len(self._stretches(moved, swept)) > 1
+
     def begin_as(self, other: MovingLayer, batch: int) -> None:
         """Hold what the same layer of another stream holds, for every signal of a batch."""
         self.output.begin_as(other.output, batch)
@@ -149,12 +153,16 @@ class MovingLayer:
         return rows.permute(0, 2, 3, 1).reshape(batch, bins, steps, channels).permute(0, 3, 1, 2)
 
     def _stretches(self, moved: int, swept: slice) -> list[slice]:
-        """What to compute: as many steps with every move, for oneDNN prepares for each number."""
+        """What to compute: as many steps with every move, for oneDNN prepares for each number.
+
+        It is all of a window that is so short that stretches and what they look at are no less.
+        """
         length, steps = self.output.length, self._per_frame
         beginning, end = self.changing
         end = max(moved * steps + end, self._renewed)
         sweep = (swept.stop - swept.start) * steps
-        if beginning + sweep + end >= length:
+        beside = (4 if sweep else 2) * self._lead
+        if beginning + sweep + end + beside >= length:
             return [slice(0, length)]
         first = min(max(beginning, swept.start * steps), length - end - sweep)
         each = slice(0, beginning), slice(first, first + sweep), slice(length - end, length)
