@@ -83,9 +83,7 @@ class Connection:
             if isinstance(message, Pong) and message.busy:
                 deadline_s = max(deadline_s, greeted_s + _GETTING_READY_S)
             if message is None and time.monotonic() >= deadline_s:
-                raise EngineError(
-                    f"no engine answers at {self.address}; start one with 'streamsep serve'"
-                )
+                raise self._no_answer()
         return self.session.welcome
 
     def greet(self, hello: Hello) -> None:
@@ -157,4 +155,10 @@ class Connection:
         try:
             self.socket.send_multipart(encode(message), zmq.NOBLOCK)
         except zmq.Again as error:
+            if self.session.welcome is None:
+                # The handshake has failed before there was anything to send: wrong keys, or none.
+                raise self._no_answer() from error
             raise EngineError(f"the engine at {self.address} takes no messages") from error
+
+    def _no_answer(self) -> EngineError:
+        return EngineError(f"no engine answers at {self.address}; start one with 'streamsep serve'")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import fakes
@@ -13,6 +14,7 @@ import pytest
 import torch
 
 from bridge.client import StemClient
+from bridge.client.connection import Connection
 from bridge.keys import ClientKeys, EngineKeys, make_keys
 from bridge.run_folder import EngineLock, ipc_endpoints, tcp_endpoints
 from bridge.server import Engine, EngineServer
@@ -22,6 +24,8 @@ from streamsep.errors import ConfigError, EngineError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from bridge.protocol import Hello
 
 
 def test_a_second_engine_is_refused_and_a_later_one_is_not(tmp_path: Path) -> None:
@@ -123,3 +127,17 @@ def test_who_holds_none_or_a_strange_one_hears_nothing(guarded: str, tmp_path: P
     for keys in (None, ClientKeys.load(tmp_path / "strange")):
         with pytest.raises(EngineError, match="no engine answers"):
             StemClient(sample_rate=44_100, address=guarded, keys=keys, connect_timeout_s=0.5)
+
+
+def test_nor_does_who_is_turned_away_before_asking(
+    guarded: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    greet = Connection.greet
+
+    def late(self: Connection, hello: Hello) -> None:
+        time.sleep(0.5)
+        greet(self, hello)
+
+    monkeypatch.setattr(Connection, "greet", late)
+    with pytest.raises(EngineError, match="no engine answers"):
+        StemClient(sample_rate=44_100, address=guarded, connect_timeout_s=0.5)
