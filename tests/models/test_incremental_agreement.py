@@ -65,7 +65,7 @@ def song() -> Tensor:
     return torch.from_numpy(synthesise_song(900_000, 12.0).mixture)
 
 
-@pytest.mark.parametrize("name", ["shortest", "instant", "stage", "live", "studio"])
+@pytest.mark.parametrize("name", ["shortest", "instant", "stage", "lean", "live", "studio"])
 def test_a_preset_keeps_to_recomputing(starter: HybridDemucs, song: Tensor, name: str) -> None:
     config = StreamConfig.from_preset(load_preset(name))
     assert agreement_db(starter, song, config, hops=min(12, 6 * 2048 * 11 // config.hop)) > 35

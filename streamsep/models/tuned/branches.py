@@ -24,9 +24,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from streamsep.models.residual import LayerScale, LocalAttention, ResidualBranches
+from streamsep.models.residual import BLSTM, LayerScale, LocalAttention, ResidualBranches
 from streamsep.models.tuned.attention import TunedAttention
-from streamsep.models.tuned.packed import GatedConvolution, PackedConvolution
+from streamsep.models.tuned.packed import GatedConvolution, PackedConvolution, can_pack
+from streamsep.models.tuned.packed_lstm import PackedLSTM
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,8 +103,12 @@ def _tuned(module: nn.Module, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
     if isinstance(module, LocalAttention):
         attention = TunedAttention(module)
         return lambda h: attention(h.float()).to(h.dtype)
-    lstm = copy.deepcopy(module).to(dtype) if dtype != torch.float32 else module
-    return lambda h: torch.as_tensor(lstm(h.transpose(1, 2))).transpose(1, 2)
+    blstm = copy.deepcopy(module).to(dtype)
+    assert isinstance(blstm, BLSTM)
+    assert isinstance(blstm.lstm, nn.LSTM)
+    if can_pack(blstm.linear.weight):
+        blstm.add_module("lstm", PackedLSTM(blstm.lstm, dtype))
+    return lambda h: torch.as_tensor(blstm(h.transpose(1, 2))).transpose(1, 2)
 
 
 class _NormalisedGate:

@@ -10,12 +10,15 @@ attention and statistics are in float32 even then.
 from __future__ import annotations
 
 import itertools
+from collections import deque
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from streamsep.models.tuned.layers import TunedDecoder, TunedEncoder
+from streamsep.models.tuned.packed_weight import passing_input
 from streamsep.models.tuned.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -54,6 +57,7 @@ class TunedHybridDemucs:
         self.dtype = dtype
         self._workspace = Workspace(dtype)
         self._settled = settled
+        self._shapes: deque[torch.Size] = deque(maxlen=8)
         self.device = next(network.parameters()).device
         self.spectrogram = network.spectrogram
         self.representation = network.representation
@@ -105,7 +109,12 @@ class TunedHybridDemucs:
     @torch.inference_mode()
     def __call__(self, mix: Tensor) -> Tensor:
         """Separate a mixture float32 [B, C, T], any T from 1, into [B, S, C, T]."""
-        waves = self._separate(mix)
+        known = mix.shape in self._shapes
+        # A file ends in a segment of a length of its own.
+        with nullcontext() if known else passing_input():
+            waves = self._separate(mix)
+        if not known:
+            self._shapes.append(mix.shape)
         self.settle()
         return waves
 

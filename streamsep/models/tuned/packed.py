@@ -27,6 +27,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from streamsep.models.tuned.packed_weight import PackedWeight
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -35,6 +37,7 @@ __all__ = [
     "PackedConvolution",
     "PackedTransposedConvolution",
     "as_2d",
+    "can_pack",
     "has_onednn",
 ]
 
@@ -43,6 +46,11 @@ def has_onednn() -> bool:
     """Whether torch computes convolutions with oneDNN here, and as was measured."""
     available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     return available and platform.machine() in ("x86_64", "AMD64")
+
+
+def can_pack(weight: Tensor) -> bool:
+    """Whether a weight is where oneDNN computes."""
+    return weight.device.type == "cpu" and has_onednn()
 
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "sigmoid": torch.sigmoid}
@@ -72,15 +80,19 @@ class PackedConvolution:
     ) -> None:
         self._geometry = (list(padding), list(stride), list(dilation), 1)
         self._bias = bias.to(dtype)
-        self._weight = weight.to(dtype)
-        self._packs = weight.device.type == "cpu" and has_onednn()
-        # oneDNN's best order for a kernel of 1 depends on how many steps there are, and another one
-        # is rearranged at every call. A matrix product of all steps keeps to one order.
-        self._pointwise = weight.shape[2:] == (1, 1) and set(stride) == {1} and not any(padding)
-        if self._packs and self._pointwise:
-            self._weight = torch.ops.mkldnn._reorder_linear_weight(
+        self._weight: Tensor | None = weight.to(dtype)
+        self._matrix: Tensor | None = None
+        self._packed: PackedWeight | None = None
+        if not can_pack(weight):
+            return
+        if weight.shape[2:] == (1, 1) and set(stride) == {1} and not any(padding):
+            # A matrix product of all steps keeps to one order, however many they are.
+            self._matrix = torch.ops.mkldnn._reorder_linear_weight(
                 self._weight[:, :, 0, 0].contiguous(), None
             )
+        else:
+            self._packed = PackedWeight(self._weight, padding, stride, dilation)
+        self._weight = None
 
     @classmethod
     def of(cls, conv: nn.Module, dtype: torch.dtype) -> PackedConvolution:
@@ -90,26 +102,21 @@ class PackedConvolution:
 
     def __call__(self, x: Tensor, activation: str = "none") -> Tensor:
         """Convolve x; the activation is "none", "gelu" or "sigmoid"."""
-        if not self._packs:
-            padding, stride, dilation, _ = self._geometry
-            y = F.conv2d(x, self._weight, self._bias, stride, padding, dilation)
-            return y if activation == "none" else _ACTIVATIONS[activation](y)
-        if self._pointwise:
-            y = torch.ops.mkldnn._linear_pointwise(
-                x.permute(0, 2, 3, 1), self._weight, self._bias, activation, [], "none"
-            )
-            return torch.as_tensor(y.permute(0, 3, 1, 2))
-        weight = self._weight
-        if not weight.is_mkldnn:
-            # The order depends on the input's shape too; most that follow will be like the first.
-            self._weight = weight = torch.ops.mkldnn._reorder_convolution_weight(
-                weight.contiguous(), *self._geometry, list(x.shape)
-            )
-        return torch.as_tensor(
-            torch.ops.mkldnn._convolution_pointwise(
+        if self._packed is not None:
+            weight = self._packed.for_input(x.shape)
+            y = torch.ops.mkldnn._convolution_pointwise(
                 x, weight, self._bias, *self._geometry, activation, [], "none"
             )
-        )
+            return torch.as_tensor(y)
+        if self._matrix is not None:
+            y = torch.ops.mkldnn._linear_pointwise(
+                x.permute(0, 2, 3, 1), self._matrix, self._bias, activation, [], "none"
+            )
+            return torch.as_tensor(y.permute(0, 3, 1, 2))
+        assert self._weight is not None
+        padding, stride, dilation, _ = self._geometry
+        y = F.conv2d(x, self._weight, self._bias, stride, padding, dilation)
+        return y if activation == "none" else _ACTIVATIONS[activation](y)
 
 
 class GatedConvolution:
