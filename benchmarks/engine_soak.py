@@ -3,7 +3,7 @@
     uv run python benchmarks/engine_soak.py                    # 16 sessions, 30 minutes
     uv run python benchmarks/engine_soak.py --minutes 2
     uv run python benchmarks/engine_soak.py --sessions 1 --minutes 10 \
-        --model hdemucs_mmi --preset lean.yaml --precision bfloat16
+        --model hdemucs_mmi --preset lean --precision bfloat16
 
 A real server in a process of its own, and players in other processes that send blocks at the pace
 of a sound card. The separator costs next to nothing, unless a model is named: then it is
@@ -77,10 +77,14 @@ def light_server(folder: Path) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def network_server(folder: Path, model: str, preset: str, precision: str) -> Iterator[int]:
+def network_server(
+    folder: Path, model: str, preset: str, precision: str, budget_ms: float | None
+) -> Iterator[int]:
     """Serve a network as users do; as `light_server`."""
     command = [sys.executable, "-m", "streamsep", "serve", "--model", model]
     command += ["--preset", preset, "--precision", precision]
+    if budget_ms is not None:
+        command += ["--budget-ms", str(budget_ms)]
     environment = os.environ | {"XDG_RUNTIME_DIR": str(folder.parent)}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
@@ -207,8 +211,9 @@ def main(
     model: str | None = None,
     preset: str = "live",
     precision: str = "float32",
+    budget_ms: float | None = None,
 ) -> None:
-    """Play, watch, and sum up; preset and precision are for a model."""
+    """Play, watch, and sum up; preset, precision and budget are for a model."""
     from bridge.client import ask_engine
 
     context = multiprocessing.get_context("spawn")
@@ -220,7 +225,7 @@ def main(
         server = (
             light_server(folder)
             if model is None
-            else network_server(folder, model, preset, precision)
+            else network_server(folder, model, preset, precision, budget_ms)
         )
         process = psutil.Process(stack.enter_context(server))
         results: Queue[Played] = context.Queue()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streamsep.cli.device_precision import PrecisionChoice
 from streamsep.cli.screen import AsJson, CacheDir
 from streamsep.cli.separate_options import Device, Download
 from streamsep.errors import OutputError
@@ -75,6 +76,7 @@ def bench(
     device: Device = "auto",
     seconds: Seconds = 5.0,
     incremental: Incremental = True,
+    precision: PrecisionChoice = None,
     block: Block = 256,
     as_json: AsJson = False,
     download: Download = True,
@@ -100,6 +102,7 @@ def bench(
         seconds=seconds,
         block=block,
         incremental=incremental,
+        precision=precision,
         quiet=as_json,
     )
     kept, failures = kept_measurements(cache_dir), this_round.failures

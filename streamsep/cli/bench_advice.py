@@ -30,7 +30,10 @@ def kept_measurements(cache_dir: Path | None) -> KeptMeasurements:
 
 def describe(measured: Measurement) -> str:
     """What to type for it, and what that gives."""
-    return f"--preset {measured.preset} ({measured.latency_ms:.0f} ms, RTF {measured.rtf:.2f})"
+    typed = f"--preset {measured.preset}"
+    if measured.precision is not None:
+        typed += f" --precision {measured.precision}"
+    return f"{typed} ({measured.latency_ms:.0f} ms, RTF {measured.rtf:.2f})"
 
 
 def advise(model: str, measurements: Sequence[Measurement]) -> str:

@@ -12,8 +12,10 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from bridge.server.capacity import Demand, most_sessions, proposed_budget_s
 from bridge.server.engine import LEAST_FADE
+from streamsep.cli.device_precision import precision_of_weights
 from streamsep.cli.kept_costs import kept_costs
 from streamsep.cli.loading import announce_model, load_with_progress
+from streamsep.devices.precision import arithmetic, check_precision
 from streamsep.engine import StreamConfig
 from streamsep.engine.memory import is_out_of_memory, release_memory
 from streamsep.errors import ConfigError, OutputError, StreamSepError
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from rich.progress import TaskID
 
+    from streamsep.cli.device_precision import DevicePrecision
     from streamsep.config import LatencyPreset
     from streamsep.models import LoadedModel
 
@@ -49,7 +52,12 @@ class BenchRound:
         seconds: of computing that are timed per network and preset.
         block: samples of the audio device's block, for the declared latency.
         incremental: keep from hop to hop what a network can keep.
+        precision: how exactly they compute; None for as they were made to.
         quiet: say nothing meanwhile.
+
+    Raises:
+        ConfigError: the processor does not have the precision, or another device does not for
+            streams that are followed.
     """
 
     def __init__(
@@ -60,6 +68,7 @@ class BenchRound:
         seconds: float,
         block: int,
         incremental: bool,
+        precision: DevicePrecision | None,
         quiet: bool,
     ) -> None:
         self._presets = presets
@@ -67,6 +76,13 @@ class BenchRound:
         self._seconds = seconds
         self._block = block
         self._incremental = incremental
+        self._precision = None if precision is None else precision.value
+        self._of_weights = precision_of_weights(precision, device)
+        if precision is not None and self._of_weights is None and incremental:
+            raise ConfigError(
+                f"on '{device}' a precision is for whole windows: add --exact, or leave out "
+                f"--precision {precision.value}"
+            )
         self._quiet = quiet
         self._machine = this_machine()
         self.failures: list[StreamSepError] = []
@@ -84,7 +100,11 @@ class BenchRound:
         """
         try:
             network = load_with_progress(
-                name, device=self._device, cache_dir=cache_dir, download=download
+                name,
+                device=self._device,
+                cache_dir=cache_dir,
+                download=download,
+                precision=self._of_weights,
             )
         except StreamSepError as error:
             self.failures.append(error)
@@ -137,6 +157,7 @@ class BenchRound:
             hop=config.hop,
             look_ahead=config.look_ahead,
             crossfade=config.crossfade,
+            precision=self._precision,
             incremental=times.incremental,
             hops=len(times.seconds),
             p50_ms=1000 * times.percentile_s(50),
@@ -174,7 +195,7 @@ class BenchRound:
             measured=measured.measured,
         )
         with suppress(OutputError):
-            kept_costs(network, cache_dir, precision=None).keep(cost)
+            kept_costs(network, cache_dir, precision=self._precision).keep(cost)
 
     def _time(
         self, network: LoadedModel, config: StreamConfig, show: Callable[[float], None]
@@ -183,15 +204,18 @@ class BenchRound:
 
         The error itself, which holds on to all that was computed, is let go of here.
         """
+        place = torch.device(self._device)
+        told = check_precision(self._precision if self._of_weights is None else None, place)
         try:
-            return measure_hops(
-                network,
-                config,
-                device=self._device,
-                incremental=self._incremental,
-                seconds=self._seconds,
-                done=show,
-            )
+            with arithmetic(told, place):
+                return measure_hops(
+                    network,
+                    config,
+                    device=self._device,
+                    incremental=self._incremental,
+                    seconds=self._seconds,
+                    done=show,
+                )
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise

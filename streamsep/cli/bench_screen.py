@@ -59,6 +59,8 @@ def _show(measurements: Sequence[Measurement]) -> None:
     for model in dict.fromkeys(each.model for each in measurements):
         own = [each for each in measurements if each.model == model]
         way = "incremental" if own[0].incremental else "exact"
+        if own[0].precision is not None:
+            way += f", {own[0].precision}"
         output().print(f"\n{model}, {way}; times to compute a hop in ms", markup=False)
         output().print(_table(own))
         output().print(f"{model}: {advise(model, measurements)}", soft_wrap=True, markup=False)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from streamsep.cli.device_precision import DevicePrecision
 from streamsep.cli.separate_options import Consistency
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "ConfigFile",
     "ConsistencyChoice",
     "Duration",
+    "EnginePrecision",
     "Exact",
     "Gains",
     "Input",
@@ -125,6 +127,14 @@ Exact = Annotated[
         help="An engine that has to be started computes every window anew, for a multiple of the "
         "work; or keeps from hop to hop what it can.",
         show_default="incremental on a processor",
+    ),
+]
+EnginePrecision = Annotated[
+    DevicePrecision | None,
+    typer.Option(
+        "--precision",
+        help="How exactly an engine that has to be started computes; tf32 exists on CUDA devices.",
+        show_default="as the network was made to",
     ),
 ]
 ConsistencyChoice = Annotated[

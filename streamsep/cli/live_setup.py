@@ -74,9 +74,7 @@ def make_keeper(
     allow_late: bool,
 ) -> EngineKeeper:
     """Who looks after the engine; it may start one only where this user's engine belongs."""
-    command = _serve_command(
-        settings.model, settings.preset or "live", device, exact=settings.exact
-    )
+    command = _serve_command(settings, settings.model, settings.preset or "live", device)
     if allow_late:
         command.append("--allow-late")
     return EngineKeeper(endpoints, keys, command if may_start else None)
@@ -106,19 +104,23 @@ def check_engine(
     if keeper.command is not None:
         theirs = settings.model == "auto" and not keeper.starts
         command = _serve_command(
+            settings,
             running if theirs else settings.model,
             settings.preset or status["preset"],
             device,
-            exact=settings.exact,
         )
         # Once it plays, stems that may be late are better than none.
         keeper.command = [*command, "--allow-late"]
 
 
-def _serve_command(model: str, preset: str, device: str, *, exact: bool | None) -> list[str]:
+def _serve_command(settings: LiveConfig, model: str, preset: str, device: str) -> list[str]:
     command = [sys.executable, "-m", "streamsep", "serve", "--lifeline"]
     command += ["--model", model, "--preset", preset, "--device", device]
-    return command if exact is None else [*command, "--exact" if exact else "--incremental"]
+    if settings.exact is not None:
+        command.append("--exact" if settings.exact else "--incremental")
+    if settings.precision is not None:
+        command += ["--precision", settings.precision]
+    return command
 
 
 class LateMidi:

@@ -6,10 +6,15 @@ import logging
 import signal
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streamsep.cli.device_precision import (
+    DevicePrecision,
+    PrecisionChoice,
+    precision_of_weights,
+)
 from streamsep.cli.screen import CacheDir
 from streamsep.cli.separate_options import (
     Consistency,
@@ -39,14 +44,6 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-class DevicePrecision(StrEnum):
-    """Values of --precision."""
-
-    FLOAT32 = "float32"
-    TF32 = "tf32"
-    BFLOAT16 = "bfloat16"
-
-
 def serve(
     model: ModelName = "auto",
     preset: Annotated[
@@ -67,15 +64,7 @@ def serve(
             show_default="incremental on a processor",
         ),
     ] = None,
-    precision: Annotated[
-        DevicePrecision | None,
-        typer.Option(
-            "--precision",
-            help="How exactly the network computes; tf32 exists on CUDA devices. Elsewhere than on "
-            "a processor, for whole windows only.",
-            show_default="as the network was made to",
-        ),
-    ] = None,
+    precision: PrecisionChoice = None,
     bind: Annotated[
         str | None,
         typer.Option(
@@ -202,18 +191,12 @@ def _load_network(
     Raises:
         ConfigError: a processor does not have the precision.
     """
-    import torch
-
     from bridge.live.lifeline import watch_lifeline
     from bridge.live.zygote import can_fork, fork_engines
     from streamsep.cli.loading import announce_model, choose_device, load_with_progress
-    from streamsep.devices.precision import check_precision
 
     place = choose_device(device)
-    of_weights: Literal["float32", "bfloat16"] | None = None
-    if place == "cpu" and precision is not None:
-        check_precision(precision.value, torch.device(place))
-        of_weights = "bfloat16" if precision is DevicePrecision.BFLOAT16 else "float32"
+    of_weights = precision_of_weights(precision, place)
 
     def load() -> LoadedModel:
         network = load_with_progress(

@@ -35,6 +35,7 @@ class LiveConfig(Document):
         preset: name or file of a latency preset.
         exact: whether an engine that has to be started computes every window anew, instead of
             keeping from hop to hop what it can; left out, it decides by its device.
+        precision: how exactly such an engine computes; as the network was made to if left out.
         consistency: whether and how stems are made to sum to the input.
         sample_rate: of the device; its own if left out.
         block: samples of the longest block that the device may deliver, part of the latency; what
@@ -56,6 +57,7 @@ class LiveConfig(Document):
     model: str = "auto"
     preset: str | None = None
     exact: bool | None = None
+    precision: Literal["float32", "tf32", "bfloat16"] | None = None
     consistency: Literal["off", "other", "energy"] | None = None
     sample_rate: PositiveInt | None = None
     block: int | None = Field(default=None, ge=1, le=65536)

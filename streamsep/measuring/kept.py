@@ -29,6 +29,7 @@ _KEYED = {
     "hop",
     "look_ahead",
     "crossfade",
+    "precision",
     "incremental",
 }
 

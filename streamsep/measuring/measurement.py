@@ -31,6 +31,7 @@ class Measurement(BaseModel):
         hop: samples from segment to segment.
         look_ahead: samples of the future in a segment.
         crossfade: samples over which segments blend.
+        precision: how exactly the network computed; None for as it was made to.
         incremental: whether hops kept what the one before had computed.
         hops: how many were timed.
         p50_ms: median time to compute one, milliseconds.
@@ -61,6 +62,7 @@ class Measurement(BaseModel):
     hop: int = Field(gt=0)
     look_ahead: int = Field(ge=0)
     crossfade: int = Field(ge=0)
+    precision: str | None = None
     incremental: bool
     hops: int = Field(gt=0)
     p50_ms: float = Field(ge=0)

@@ -113,6 +113,20 @@ def test_an_engine_knows_the_last_bench(
     assert cost.compute_s == pytest.approx(one["p50_ms"] / 1000)
 
 
+def test_a_precision_is_measured_shown_and_kept(
+    bench: Callable[..., Ended], weights: Path, folder: Path
+) -> None:
+    assert "incremental, bfloat16;" in bench("--precision", "bfloat16").out
+    (one,) = json.loads(bench("--precision", "bfloat16", "--json").out)["measurements"]
+    assert one["precision"] == "bfloat16"
+    tiling = {name: one[name] for name in ("hop", "look_ahead", "crossfade")}
+    network = load_model(str(weights), precision="bfloat16")
+    workload = Workload(segment=10_240, **tiling)
+    for precision, known in (("bfloat16", True), (None, False)):
+        kept = kept_costs(network, folder / "cache", precision=precision)
+        assert (kept.find(workload) is not None) == known
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -120,6 +134,8 @@ def test_an_engine_knows_the_last_bench(
         (("--seconds", "0"), "--seconds"),
         (("--block", "0"), "--block"),
         (("-d", "abacus"), "abacus"),
+        (("--precision", "tf32"), "precision tf32 exists on CUDA devices only"),
+        (("-d", "cuda", "--precision", "bfloat16"), "on 'cuda' a precision is for whole windows"),
     ],
 )
 def test_mistakes_are_one_line(
@@ -177,6 +193,11 @@ def test_advice_when_nothing_holds() -> None:
     assert "smaller network" in said
     assert "end other programs (60%" in advise("large", [slow.model_copy(update={"others": 0.6})])
     assert "take --model net --preset live" in advise("large", [slow, measurement()])
+
+
+def test_advice_has_the_precision_that_held() -> None:
+    said = advise("net", [measurement(rtf=0.9), measurement(precision="bfloat16")])
+    assert said.startswith("take --preset live --precision bfloat16 (")
 
 
 def test_what_held_is_that_of_this_machine_and_device(tmp_path: Path) -> None:

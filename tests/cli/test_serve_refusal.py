@@ -190,6 +190,17 @@ def test_live_tells_the_engine_that_it_starts(user: Path, allow_late: bool) -> N
     )
     assert keeper.command is not None
     assert ("--allow-late" in keeper.command) == allow_late
+    assert "--precision" not in keeper.command
+
+
+def test_live_tells_the_engine_how_exactly_to_compute(user: Path) -> None:
+    settings = LiveConfig(precision="bfloat16", exact=True)
+    keeper = make_keeper(
+        ipc_endpoints(user), None, settings, "cpu", may_start=True, allow_late=False
+    )
+    assert keeper.command is not None
+    assert "--exact" in keeper.command
+    assert keeper.command[keeper.command.index("--precision") + 1] == "bfloat16"
 
 
 def test_who_insists_is_served_and_files_come_whole(user: Path, tmp_path: Path) -> None:

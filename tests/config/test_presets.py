@@ -28,12 +28,14 @@ def write(folder, text):
 def test_presets_come_shortest_latency_first_and_under_their_file_names():
     presets = load_presets()
     latencies = [preset.latency for preset in presets.values()]
-    assert list(presets) == ["shortest", "instant", "stage", "live", "studio"]
+    assert list(presets) == ["shortest", "instant", "stage", "lean", "live", "studio"]
     assert latencies == sorted(latencies)
 
 
-def test_all_presets_use_the_same_segment_of_about_three_seconds():
-    assert {preset.segment for preset in load_presets().values()} == {65 * 2048}
+def test_all_presets_but_lean_use_the_same_segment_of_about_three_seconds():
+    presets = load_presets()
+    assert presets.pop("lean").segment == 26 * 2048
+    assert {preset.segment for preset in presets.values()} == {65 * 2048}
 
 
 def test_no_preset_calls_itself_low_latency():

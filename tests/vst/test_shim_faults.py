@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     MakeHost = Callable[[str], Vst3Host]
 
 FADE = 64
-LIVE = 2 / 3
 PATIENCE_S = 60.0
 
 
@@ -40,7 +39,7 @@ class Player:
         self._host = host
         self._length = 60 * 44_100
         self._mix = music(self._length)
-        host.set("preset", LIVE)
+        host.choose_preset("live")
         host.start(block=512, mode=REALTIME)
         host.give(self._mix)
         self._latency = host.latency

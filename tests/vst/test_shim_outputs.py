@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from shim_engine import ShimEngine, stream_stems
-from vst3_host import OFFLINE, PARAMETERS, REALTIME, Vst3Host
+from vst3_host import OFFLINE, PARAMETERS, PRESETS, REALTIME, Vst3Host
+
+from streamsep.config import load_preset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -215,8 +217,8 @@ def test_the_latency_depends_on_settings_alone(
     for endpoint in ("ipc:///nowhere.ipc", shim_engine.endpoint):
         with make_host(endpoint) as host:
             found = []
-            for preset in range(4):
-                host.set("preset", preset / 3)
+            for preset in sorted(PRESETS, key=lambda name: load_preset(name).latency):
+                host.choose_preset(preset)
                 host.start(sample_rate=48_000, block=512)
                 found.append(host.latency)
                 host.tell("active", 0)
@@ -230,7 +232,7 @@ def test_another_preset_is_reported_and_takes_effect_at_the_next_activation(
     with make_host("ipc:///nowhere.ipc") as host:
         host.start()
         before = host.latency
-        host.set("preset", 0)
+        host.choose_preset("instant")
         assert host.tell("restarts") == "1"
         assert host.latency == before
         host.tell("active", 0)
@@ -270,11 +272,24 @@ def test_a_state_comes_back_and_what_is_none_changes_nothing(make_host: MakeHost
             assert host.state == before
 
 
+def test_a_saved_song_has_its_preset_by_name(make_host: MakeHost) -> None:
+    with make_host("ipc:///nowhere.ipc") as host:
+        host.choose_preset("live")
+        assert host.state["preset"] == "Live"
+        host.choose_preset("instant")
+        host.change_state(preset="Live")
+        assert host.state["preset"] == "Live"
+        # A newer plugin's, as if the song said nothing of it.
+        host.change_state(preset="Telepathic", bypass=1_000_000)
+        assert host.state["preset"] == "Studio"
+        assert host.state["bypass"] == "1000000"
+
+
 def test_the_audio_thread_neither_allocates_nor_locks_nor_calls_the_system(
     make_host: MakeHost, shim_engine: ShimEngine
 ) -> None:
     with make_host(shim_engine.endpoint) as host:
-        host.set("preset", 2 / 3)
+        host.choose_preset("live")
         host.start(block=512, mode=REALTIME)
         host.tell("audit")
         host.give(music())

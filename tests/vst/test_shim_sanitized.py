@@ -86,7 +86,7 @@ def test_an_engine_that_garbles(sanitized: tuple[Path, Path], tmp_path: Path) ->
         Garbling(f"ipc://{tmp_path}/a.ipc") as engine,
         Vst3Host(*sanitized, engine.endpoint) as host,
     ):
-        host.set("preset", 1 / 3)
+        host.choose_preset("stage")
         host.start(block=512)
         host.give(music())
         host.render(100_000, [512], "paced", mode=REALTIME)

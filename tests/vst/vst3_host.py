@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
-__all__ = ["OFFLINE", "PARAMETERS", "REALTIME", "Vst3Host"]
+__all__ = ["OFFLINE", "PARAMETERS", "PRESETS", "REALTIME", "Vst3Host"]
 
 REALTIME = 0
 OFFLINE = 2
@@ -31,6 +31,9 @@ PARAMETERS = {
     "preset": 33,
 }
 """Ids of the parameters; they are permanent."""
+
+PRESETS = ("instant", "stage", "live", "studio", "lean")
+"""The choices of the parameter "preset"; their order is permanent."""
 
 
 class Vst3Host:
@@ -115,6 +118,10 @@ class Vst3Host:
     def set(self, name: str, value: float) -> None:
         """Set a parameter, from 0 to 1."""
         self.tell("set", PARAMETERS[name], value)
+
+    def choose_preset(self, name: str) -> None:
+        """Set the latency preset by its name."""
+        self.set("preset", PRESETS.index(name) / (len(PRESETS) - 1))
 
     @property
     def state(self) -> dict[str, str]:

@@ -15,7 +15,8 @@
 
 namespace streamsep {
 
-// A latency preset of configs/presets. The order is the value of a parameter, and permanent.
+// A latency preset of configs/presets. The order is that of a parameter's choices, and permanent:
+// new ones come last. Saved songs have the name.
 struct LatencyPreset {
     const char* name;
     const char* title;
@@ -23,11 +24,12 @@ struct LatencyPreset {
     std::int64_t look_ahead;
 };
 
-constexpr std::array<LatencyPreset, 4> kPresets = {{
+constexpr std::array<LatencyPreset, 5> kPresets = {{
     {"instant", "Instant", 2048, 2048},
     {"stage", "Stage", 4096, 2048},
     {"live", "Live", 8192, 8192},
     {"studio", "Studio", 22528, 45056},
+    {"lean", "Lean", 8192, 2048},
 }};
 constexpr int kDefaultPreset = 3;
 

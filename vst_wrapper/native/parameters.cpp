@@ -106,7 +106,7 @@ std::string to_text(const Parameter& parameter, double normalised) {
     }
 }
 
-bool from_text(const Parameter& parameter, const std::string& text, double& normalised) {
+bool choose(const Parameter& parameter, const std::string& text, double& normalised) {
     const bool choice =
         parameter.kind == ParameterKind::List || parameter.kind == ParameterKind::Switch;
     for (int k = 0; choice && k <= parameter.steps; ++k) {
@@ -116,6 +116,11 @@ bool from_text(const Parameter& parameter, const std::string& text, double& norm
             return true;
         }
     }
+    return false;
+}
+
+bool from_text(const Parameter& parameter, const std::string& text, double& normalised) {
+    if (choose(parameter, text, normalised)) return true;
     char* end = nullptr;
     const double plain = std::strtod(text.c_str(), &end);
     if (end == text.c_str() || !std::isfinite(plain)) return false;

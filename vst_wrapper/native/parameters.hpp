@@ -50,6 +50,9 @@ double to_plain(const Parameter& parameter, double normalised);
 double to_normalised(const Parameter& parameter, double plain);
 std::string to_text(const Parameter& parameter, double normalised);
 
+// The choice of that name; false, and nothing is changed, if there is none.
+bool choose(const Parameter& parameter, const std::string& text, double& normalised);
+
 // False if the text is no value of the parameter.
 bool from_text(const Parameter& parameter, const std::string& text, double& normalised);
 

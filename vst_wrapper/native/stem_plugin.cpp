@@ -151,8 +151,14 @@ void StemPlugin::process_stretch(const Block& block, int offset, int length) {
 std::string StemPlugin::save() const {
     TextFields fields;
     for (std::size_t k = 0; k < kParameters; ++k) {
+        const Parameter& parameter = parameter_table()[k];
         const double value = values_.get(static_cast<int>(k));
-        fields.add(parameter_table()[k].key, std::llround(value * kMillionths));
+        if (parameter.kind == ParameterKind::List) {
+            // A list that grows moves the values of its choices, their names stay.
+            fields.add(parameter.key, to_text(parameter, value));
+        } else {
+            fields.add(parameter.key, std::llround(value * kMillionths));
+        }
     }
     fields.add("endpoint", endpoint_);
     const LinkStatus link = link_.status();
@@ -182,10 +188,17 @@ bool StemPlugin::restore(const std::string& state) {
             TextFields::parse(std::string_view(state).substr(kStateTitle.size()));
         ParameterValues restored;
         for (std::size_t k = 0; k < kParameters; ++k) {
-            const char* key = parameter_table()[k].key;
-            if (fields.find(key) == nullptr) continue;  // of an older plugin
-            const auto value = static_cast<double>(fields.number(key, 0, 1'000'000));
-            restored.set(static_cast<int>(k), value / kMillionths);
+            const Parameter& parameter = parameter_table()[k];
+            const std::string* text = fields.find(parameter.key);
+            if (text == nullptr) continue;  // of an older plugin
+            double value = parameter.initial;
+            if (parameter.kind == ParameterKind::List) {
+                choose(parameter, *text, value);  // one that a newer plugin knows changes nothing
+            } else {
+                const long long millionths = fields.number(parameter.key, 0, 1'000'000);
+                value = static_cast<double>(millionths) / kMillionths;
+            }
+            restored.set(static_cast<int>(k), value);
         }
         const std::string* endpoint = fields.find("endpoint");
         for (int k = 0; k < kParameters; ++k) values_.set(k, restored.get(k));
