@@ -37,9 +37,17 @@ def await_state(host: Vst3Host, name: str, expected: str) -> dict[str, str]:
     return state
 
 
+def await_heard(engine: FakeEngine, kind: type[Message]) -> None:
+    """Wait until the engine has heard a message; it reads a moment after it was sent."""
+    end_s = time.monotonic() + PATIENCE_S
+    while not any(isinstance(message, kind) for message in engine.heard):
+        assert time.monotonic() < end_s, f"the engine heard no {kind.__name__}"
+        time.sleep(0.02)
+
+
 def stage(host: Vst3Host, mode: int = OFFLINE) -> None:
     """Start with a preset of little latency."""
-    host.set("preset", 1 / 3)
+    host.choose_preset("stage")
     host.start(block=512, mode=mode)
 
 
@@ -47,21 +55,22 @@ def stage(host: Vst3Host, mode: int = OFFLINE) -> None:
 def test_a_session_with_real_zeromq(make_host: MakeHost, tmp_path: Path, transport: str) -> None:
     address = f"ipc://{tmp_path}/a.ipc" if transport == "ipc" else "tcp://127.0.0.1:*"
     mix = music()
-    with FakeEngine(address) as engine, make_host(engine.endpoint) as host:
-        stage(host)
-        latency = host.latency
-        host.give(mix)
-        host.render(mix.shape[-1] + latency, [512])
-        out = host.take()[..., latency:]
-        assert engine.hello is not None
-        assert engine.hello.mode is Mode.OFFLINE
-        assert (engine.hello.sample_rate, engine.hello.channels) == (44_100, 2)
-        assert engine.hello.preset == "stage"
-        assert host.state["engine"] == "fake 1"
-        assert host.state["missed"] == "0"
+    with FakeEngine(address) as engine:
+        with make_host(engine.endpoint) as host:
+            stage(host)
+            latency = host.latency
+            host.give(mix)
+            host.render(mix.shape[-1] + latency, [512])
+            out = host.take()[..., latency:]
+            assert engine.hello is not None
+            assert engine.hello.mode is Mode.OFFLINE
+            assert (engine.hello.sample_rate, engine.hello.channels) == (44_100, 2)
+            assert engine.hello.preset == "stage"
+            assert host.state["engine"] == "fake 1"
+            assert host.state["missed"] == "0"
+        await_heard(engine, Bye)
     for stem in range(4):
         assert np.array_equal(out[1 + stem], mix * np.float32(stem + 1))
-    assert any(isinstance(message, Bye) for message in engine.heard)
     audio = [message for message in engine.heard if isinstance(message, Audio)]
     sent = np.concatenate([np.array(each.samples) for each in audio], -1)
     assert np.array_equal(sent[:, : mix.shape[-1]], mix)
@@ -96,10 +105,7 @@ def test_a_live_session_asks_for_the_budget_that_the_latency_leaves(
         assert engine.hello is not None
         assert engine.hello.mode is Mode.LIVE
         assert engine.hello.budget == 4096
-        end_s = time.monotonic() + PATIENCE_S
-        while not any(isinstance(message, Ping) for message in engine.heard):
-            assert time.monotonic() < end_s, "no heartbeat"
-            time.sleep(0.02)
+        await_heard(engine, Ping)
 
 
 def wrong_welcome(**changes: object) -> type[FakeEngine]:
