@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,6 +16,14 @@ if TYPE_CHECKING:
 # What librosa compiles is kept on the disk, and two processes that write it at once may crash.
 NUMBA_CACHE = REPOSITORY / ".pytest_cache" / f"numba-{WORKER}"
 os.environ["NUMBA_CACHE_DIR"] = str(NUMBA_CACHE)
+
+# Tests start hundreds of processes: where Python is told to keep nothing that it compiled, each would
+# compile torch again, which takes longer than to import it.
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
+    os.environ["PYTHONPYCACHEPREFIX"] = str(REPOSITORY / ".pytest_cache" / "bytecode")
+
+# Shells make what they run in the background ignore Ctrl-C, and so would all that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # One thread: tests run side by side with other work, and bit-exact comparisons need a fixed order
 # of additions.

@@ -185,6 +185,16 @@ def test_an_unknown_precision_is_one_line():
         check_precision("fp8")
 
 
+def test_who_asks_for_bfloat16_reads_that_the_processor_has_no_instructions_for_it(
+    monkeypatch, caplog
+):
+    for has in (True, False):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda has=has: {"avx512_bf16": has})
+        caplog.clear()
+        tune(network(**TINY), "bfloat16")
+        assert ("no instructions for bfloat16" in caplog.text) is not has
+
+
 def test_auto_is_what_the_processor_has_instructions_for(monkeypatch):
     for has, expected in ((True, "bfloat16"), (False, "float32")):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda has=has: {"avx512_bf16": has})

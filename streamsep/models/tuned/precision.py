@@ -14,7 +14,7 @@ from typing import Literal, get_args
 
 from streamsep.errors import ConfigError
 
-__all__ = ["PRECISIONS", "Precision", "check_precision"]
+__all__ = ["PRECISIONS", "Precision", "check_precision", "has_bfloat16"]
 
 Precision = Literal["float32", "bfloat16", "auto"]
 """Name of a way to compute."""
@@ -36,11 +36,12 @@ def check_precision(precision: str) -> Literal["float32", "bfloat16"]:
     if precision not in PRECISIONS:
         raise ConfigError(f"unknown precision '{precision}', expected {', '.join(PRECISIONS)}")
     if precision == "auto":
-        precision = "bfloat16" if _has_bfloat16() else "float32"
+        precision = "bfloat16" if has_bfloat16() else "float32"
     return "bfloat16" if precision == "bfloat16" else "float32"
 
 
-def _has_bfloat16() -> bool:
+def has_bfloat16() -> bool:
+    """Whether this processor has instructions for products in bfloat16."""
     import torch
 
     capabilities = torch.cpu.get_capabilities()

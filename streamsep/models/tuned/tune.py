@@ -12,7 +12,7 @@ from streamsep.devices.allocator import keep_freed_memory, return_freed_memory
 from streamsep.models.hybrid_demucs import HybridDemucs
 from streamsep.models.tuned.hybrid import TunedHybridDemucs
 from streamsep.models.tuned.packed import has_onednn
-from streamsep.models.tuned.precision import check_precision
+from streamsep.models.tuned.precision import check_precision, has_bfloat16
 
 if TYPE_CHECKING:
     from streamsep.models.architectures import Network
@@ -39,6 +39,10 @@ def tune(network: Network, precision: str) -> Network | TunedHybridDemucs:
         and TunedHybridDemucs.fits(network.config)
         and has_onednn()
     ):
+        if chosen == "bfloat16" and not has_bfloat16():
+            logger.warning(
+                "this processor has no instructions for bfloat16: it is slower than in float32"
+            )
         # Weights get their last place in the first segment: they would lie among its tensors.
         return_freed_memory()
         return TunedHybridDemucs(
