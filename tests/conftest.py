@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 NUMBA_CACHE = REPOSITORY / ".pytest_cache" / f"numba-{WORKER}"
 os.environ["NUMBA_CACHE_DIR"] = str(NUMBA_CACHE)
 
-# Tests start hundreds of processes: where Python is told to keep nothing that it compiled, each would
-# compile torch again, which takes longer than to import it.
+# Tests start hundreds of processes: where Python is told to keep nothing that it compiles, each
+# would compile torch again, which takes longer than to import it.
 if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
     os.environ["PYTHONPYCACHEPREFIX"] = str(REPOSITORY / ".pytest_cache" / "bytecode")
 
