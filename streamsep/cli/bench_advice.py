@@ -56,9 +56,12 @@ def advise(model: str, measurements: Sequence[Measurement]) -> str:
 
 
 def _ways_out(nearest: Measurement, measurements: Iterable[Measurement]) -> list[str]:
+    from streamsep.cli.device_precision import faster_precision
     from streamsep.measuring import recommended
 
     ways = []
+    if nearest.incremental and (typed := faster_precision(nearest.device, nearest.precision)):
+        ways.append(f"try {typed}")
     if nearest.others is not None and nearest.others > _BUSY:
         ways.append(f"end other programs ({nearest.others:.0%} of the processor) and measure again")
     if other := recommended(measurements):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-__all__ = ["DevicePrecision", "PrecisionChoice", "precision_of_weights"]
+__all__ = ["DevicePrecision", "PrecisionChoice", "faster_precision", "precision_of_weights"]
 
 
 class DevicePrecision(StrEnum):
@@ -48,3 +48,17 @@ def precision_of_weights(
 
     check_precision(precision.value, torch.device(device))
     return "bfloat16" if precision is DevicePrecision.BFLOAT16 else "float32"
+
+
+def faster_precision(device: str, precision: str | None) -> str | None:
+    """What to type for a followed network to compute faster than it does, if there is anything.
+
+    Args:
+        device: what computes.
+        precision: how exactly it did; None for as it was made to.
+    """
+    if device != "cpu" or precision == DevicePrecision.BFLOAT16:
+        return None
+    from streamsep.models.tuned import has_bfloat16
+
+    return f"--precision {DevicePrecision.BFLOAT16}" if has_bfloat16() else None

@@ -271,7 +271,7 @@ def _warm_engine(
         precision=None if of_weights else exactly,
     )
     try:
-        check_preset_holds(engine, cache_dir, exact=not incremental)
+        check_preset_holds(engine, cache_dir, exact=not incremental, precision=exactly)
     except ConfigError:
         engine.stop()
         raise

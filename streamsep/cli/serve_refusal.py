@@ -32,13 +32,16 @@ AllowLate = Annotated[
 ]
 
 
-def check_preset_holds(engine: Engine, cache_dir: Path | None, *, exact: bool) -> None:
+def check_preset_holds(
+    engine: Engine, cache_dir: Path | None, *, exact: bool, precision: str | None = None
+) -> None:
     """Refuse a preset that this machine cannot hold, or only warn of it if the engine may be late.
 
     Args:
         engine: with the preset as its default.
         cache_dir: folder of downloaded networks; `streamsep bench` keeps its figures below it.
         exact: whether every window is computed anew.
+        precision: how exactly the network computes; None for as it was made to.
 
     Raises:
         ConfigError: the device cannot hold it; the message names a preset that it can.
@@ -59,14 +62,19 @@ def check_preset_holds(engine: Engine, cache_dir: Path | None, *, exact: bool) -
     if engine.allow_late:
         logger.warning("%s: live sessions will be late", what)
         return
-    raise ConfigError(f"{what}; {_way_out(engine, cache_dir, exact=exact)}, or add --allow-late")
+    way_out = _way_out(engine, cache_dir, exact=exact, precision=precision)
+    raise ConfigError(f"{what}; {way_out}, or add --allow-late")
 
 
-def _way_out(engine: Engine, cache_dir: Path | None, *, exact: bool) -> str:
+def _way_out(engine: Engine, cache_dir: Path | None, *, exact: bool, precision: str | None) -> str:
+    from streamsep.cli.device_precision import faster_precision
+
     able = engine.able_presets()
     ways = [f"take --preset {' or '.join(able)}"] if able else []
     if exact and engine.can_follow:
         ways.insert(0, "take --incremental")
+    elif engine.can_follow and (typed := faster_precision(engine.scheduler.device.type, precision)):
+        ways.append(f"try {typed}")
     return ", or ".join(ways) or _another_network(engine, cache_dir)
 
 

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import torch
 from fakes import PassThrough
 from measured import measurement
 from offline.material import fake_model
@@ -193,6 +194,17 @@ def test_advice_when_nothing_holds() -> None:
     assert "smaller network" in said
     assert "end other programs (60%" in advise("large", [slow.model_copy(update={"others": 0.6})])
     assert "take --model net --preset live" in advise("large", [slow, measurement()])
+
+
+@pytest.mark.parametrize("has", [True, False])
+def test_advice_names_bfloat16_where_the_processor_has_instructions_for_it(
+    monkeypatch: pytest.MonkeyPatch, has: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": has})
+    slow = measurement(model="large", rtf=0.9)
+    assert ("try --precision bfloat16" in advise("large", [slow])) is has
+    for other in ({"precision": "bfloat16"}, {"incremental": False}, {"device": "a GPU"}):
+        assert "--precision" not in advise("large", [slow.model_copy(update=other)])
 
 
 def test_advice_has_the_precision_that_held() -> None:

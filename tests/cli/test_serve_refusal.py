@@ -94,6 +94,22 @@ def test_a_preset_that_is_too_much_is_refused_by_name_of_one_that_is_not(tmp_pat
     engine.stop()
 
 
+@pytest.mark.parametrize("has", [True, False])
+def test_bfloat16_is_named_where_the_processor_has_instructions_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has: bool
+) -> None:
+    engine = an_engine()
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": has})
+    monkeypatch.setattr(Engine, "can_follow", True)
+    with pytest.raises(ConfigError) as refused:
+        check_preset_holds(engine, tmp_path, exact=False)
+    assert ("try --precision bfloat16" in str(refused.value)) is has
+    with pytest.raises(ConfigError) as refused:
+        check_preset_holds(engine, tmp_path, exact=False, precision="bfloat16")
+    assert "--precision" not in str(refused.value)
+    engine.stop()
+
+
 def test_a_busy_moment_at_the_start_is_no_reason_to_refuse(tmp_path: Path) -> None:
     # As many as are computed to begin with.
     engine = an_engine(calls=4)

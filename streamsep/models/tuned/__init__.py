@@ -5,7 +5,12 @@ order that a processor is fast at, for files, where one segment comes after the 
 `hybrid.py`. Live streams are followed hop by hop on its layers (`models/incremental/`).
 """
 
-from streamsep.models.tuned.precision import PRECISIONS, Precision, check_precision
+from streamsep.models.tuned.precision import (
+    PRECISIONS,
+    Precision,
+    check_precision,
+    has_bfloat16,
+)
 from streamsep.models.tuned.tune import tune
 
-__all__ = ["PRECISIONS", "Precision", "check_precision", "tune"]
+__all__ = ["PRECISIONS", "Precision", "check_precision", "has_bfloat16", "tune"]
