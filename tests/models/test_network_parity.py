@@ -77,12 +77,18 @@ def test_a_sequence_too_long_for_one_lstm_window_equals_demucs(networks):
         ("hdemucs_mdx_a_c511e2ab", TOLERANCE),
         ("hdemucs_mdx_a_7d865c68", TOLERANCE),
         ("hdemucs_mdx_b_5d2d6c55", TOLERANCE),
-        # Its output is a small difference of large numbers: demucs itself, run again elsewhere,
-        # comes no nearer than 4e-5 to what it once computed.
+        # Its output is a small difference of large numbers.
         ("hdemucs_freq_only", 5e-5),
     ],
 )
-def test_the_network_equals_the_stored_reference(name, tolerance):
+def test_the_network_is_as_near_to_the_stored_reference_as_demucs(name, tolerance):
+    """Some networks take a phase from bins that are all but silent, where rounding decides.
+
+    On another kind of processor demucs itself is up to 2e-2 from what it once computed.
+    """
+    require(find_spec("demucs"), "demucs is not installed")
+    from demucs.hdemucs import HDemucs
+
     reference = np.load(shared(f"reference/networks/{name}.npz"))
     card = json.loads(shared("reference/networks/golden.json").read_text())[name]
     weights = {
@@ -92,9 +98,13 @@ def test_the_network_equals_the_stored_reference(name, tolerance):
     }
     options = {key: card[key] for key in ("sources", "audio_channels")} | card["kwargs"]
     ours = load_with_options(weights, options)
+    theirs = HDemucs(**options).eval()
+    theirs.load_state_dict(weights)
+    mix, stored = (torch.from_numpy(reference[key]) for key in ("x", "y"))
     with torch.inference_mode():
-        estimate = ours(torch.from_numpy(reference["x"]))
-    assert distance(estimate, torch.from_numpy(reference["y"])) <= tolerance
+        estimate, again = ours(mix), theirs(mix)
+    assert distance(estimate, again) <= tolerance
+    assert distance(estimate, stored) <= distance(again, stored) + tolerance
 
 
 def test_a_single_mono_sample_has_an_answer(networks):
