@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from typing import TYPE_CHECKING
@@ -25,8 +26,10 @@ if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
 # Shells make what they run in the background ignore Ctrl-C, and so would all that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# One thread: tests run side by side with other work, and bit-exact comparisons need a fixed order
-# of additions.
+# One thread, here and in the processes that tests start: they run side by side with other work, for
+# which two threads that compute together would wait again and again, and bit-exact comparisons need
+# a fixed order of additions.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 torch.set_num_threads(1)
 
 # No deadlines: a shared machine may stall any example, and no test asserts a wall-clock time.
@@ -35,6 +38,12 @@ settings.load_profile("streamsep")
 
 LONGEST_FIRST = ("live", "vst")
 """Folders with the longest files of tests: begun last, they would keep one process waiting."""
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what thousands of tests and their modules are made of."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

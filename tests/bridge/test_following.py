@@ -89,11 +89,11 @@ def agreement_db(got: np.ndarray, expected: np.ndarray) -> float:
     return float(10 * np.log10(np.square(expected).sum() / np.square(got - expected).sum()))
 
 
-@pytest.mark.parametrize("channels", [1, 2, 4])
+@pytest.mark.parametrize("channels", [1, 4])
 def test_a_followed_session_is_separated_nearly_as_exactly(
     engine: Engine, network: HybridDemucs, channels: int
 ) -> None:
-    mix = noise(110_000, channels)
+    mix = noise(80_000, channels)
     session = Session(
         engine,
         Hello(client="", mode=Mode.OFFLINE, sample_rate=44_100, channels=channels, block=8192),
@@ -103,7 +103,7 @@ def test_a_followed_session_is_separated_nearly_as_exactly(
     expected = exact(network, mix)
     assert got.shape == expected.shape
     assert not np.array_equal(got, expected)
-    assert agreement_db(got[..., 70_000:], expected[..., 70_000:]) > 25
+    assert agreement_db(got[..., 62_000:], expected[..., 62_000:]) > 25
 
 
 def test_every_stream_begins_in_the_same_silence(engine: Engine) -> None:
@@ -122,21 +122,21 @@ def test_every_stream_begins_in_the_same_silence(engine: Engine) -> None:
 
 
 def test_what_was_passed_over_is_caught_up_with(engine: Engine, network: HybridDemucs) -> None:
-    mix = noise(150_000)
+    mix = noise(110_000)
     session = Session(engine)
     session.worker.bypass = True
-    session.worker.push(mix[:, :60_000], 0.0)
+    session.worker.push(mix[:, :40_000], 0.0)
     while session.worker.busy:
         pass
     session.worker.bypass = False
-    for start in range(60_000, 150_000, 3000):
+    for start in range(40_000, 110_000, 3000):
         session.worker.push(mix[:, start : start + 3000], 0.0)
     session.worker.flush(0.0)
     assert session._ended.wait(60)
     got = np.concatenate(session._parts, axis=-1)
     session.close()
-    assert np.allclose(got[2, :, 1000:50_000], mix[:, 1000:50_000], atol=1e-6)
-    assert agreement_db(got[..., 100_000:], exact(network, mix)[..., 100_000:]) > 25
+    assert np.allclose(got[2, :, 1000:30_000], mix[:, 1000:30_000], atol=1e-6)
+    assert agreement_db(got[..., 85_000:], exact(network, mix)[..., 85_000:]) > 25
 
 
 def test_a_network_says_whether_it_could_be_followed(network: HybridDemucs) -> None:

@@ -6,6 +6,7 @@ import platform
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,20 +14,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from streamsep import StreamConfig, StreamingSeparator, load_separator
+from streamsep import StreamConfig, StreamingSeparator
 from streamsep.models.hybrid_demucs import HybridDemucs, HybridDemucsConfig
 from streamsep.models.incremental import HybridFollower
 from streamsep.models.tuned.hybrid import TunedHybridDemucs
-from streamsep.synthesis import synthesise_song
 
-SEGMENT, HOP = 32 * 2048, 2048
-WANTED = slice(SEGMENT - 2 * HOP, SEGMENT - HOP + 1024)
+SMALL = HybridDemucsConfig(hidden=4, n_fft=1024, depth=5)
+SEGMENT, HOP = 32 * 512, 512
+WANTED = slice(SEGMENT - 2 * HOP, SEGMENT - HOP + 256)
 
 
 @pytest.fixture(scope="module")
 def network() -> HybridDemucs:
     torch.manual_seed(0)
-    return HybridDemucs(HybridDemucsConfig(hidden=4)).eval().requires_grad_(False)
+    return HybridDemucs(SMALL).eval().requires_grad_(False)
 
 
 def follower(network: HybridDemucs, hop: int = HOP) -> HybridFollower:
@@ -87,7 +88,7 @@ def test_one_signal_can_go_on_as_a_batch(network: HybridDemucs) -> None:
 
 def test_weights_that_change_are_heard(network: HybridDemucs) -> None:
     segment = noise(0)
-    other = HybridDemucs(HybridDemucsConfig(hidden=4)).eval().requires_grad_(False)
+    other = HybridDemucs(SMALL).eval().requires_grad_(False)
     follower(other)(segment)
     other.load_state_dict(network.state_dict())
     expected = network(segment)[..., WANTED]
@@ -96,7 +97,7 @@ def test_weights_that_change_are_heard(network: HybridDemucs) -> None:
 
 def test_without_onednn_it_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
-    network = HybridDemucs(HybridDemucsConfig(hidden=4)).eval().requires_grad_(False)
+    network = HybridDemucs(SMALL).eval().requires_grad_(False)
     stream, packed = noise(2), TunedHybridDemucs(network, torch.float32)
     monkeypatch.setattr("streamsep.models.tuned.packed.has_onednn", lambda: False)
     with_it, without = (
@@ -157,8 +158,7 @@ def test_a_steady_sound_is_separated_as_by_the_network(network: HybridDemucs, ho
 def test_what_repeats_with_every_hop_is_separated_as_by_the_network() -> None:
     """Nothing but the ends of the window moves then: they must be as the network sees them."""
     torch.manual_seed(0)
-    config = HybridDemucsConfig(hidden=4, layer_scale=1.0)
-    network = HybridDemucs(config).eval().requires_grad_(False)
+    network = HybridDemucs(replace(SMALL, layer_scale=1.0)).eval().requires_grad_(False)
     stream = noise(0)[..., :HOP].repeat(1, 1, SEGMENT // HOP + 6)
     following = follower(network)
     for k in range(7):
@@ -175,40 +175,16 @@ def test_hops_left_out_cost_no_more_than_going_on(network: HybridDemucs) -> None
     assert agreement_db(got, expected[..., WANTED]) > 30
 
 
-def starter_agreements(mix: Tensor) -> list[float]:
-    separator = load_separator("starter").separator
-    assert isinstance(separator, HybridDemucs)
-    following = follower(separator)
-    agreements = []
-    for k in range((mix.shape[-1] - SEGMENT) // HOP + 1):
-        segment = mix[None, :, k * HOP : k * HOP + SEGMENT]
-        got = following(segment)
-        if k % 4 == 3:
-            agreements.append(agreement_db(got, separator(segment)[..., WANTED]))
-    return agreements
-
-
-def test_music_is_separated_as_by_the_network() -> None:
-    mix = synthesise_song(7, 4.0).mixture
-    assert min(starter_agreements(torch.from_numpy(mix))) > 15
-
-
-def test_after_a_jump_of_level_it_finds_back() -> None:
-    mix = 0.1 * torch.randn(2, SEGMENT + 30 * HOP, generator=torch.Generator().manual_seed(0))
-    mix[:, : SEGMENT + 2 * HOP] *= 0.01
-    assert starter_agreements(mix)[-1] > 20
-
-
-CONFIG = StreamConfig(context=SEGMENT - 2 * HOP, hop=HOP, look_ahead=HOP, crossfade=1024)
+CONFIG = StreamConfig(context=SEGMENT - 2 * HOP, hop=HOP, look_ahead=HOP, crossfade=256)
 
 
 @settings(max_examples=5, deadline=None)
 @given(
-    sizes=st.lists(st.integers(1, 3 * HOP), min_size=1, max_size=9), length=st.integers(1, 40_000)
+    sizes=st.lists(st.integers(1, 3 * HOP), min_size=1, max_size=9), length=st.integers(1, 10_000)
 )
 def test_a_stream_does_not_depend_on_how_it_is_cut(sizes: list[int], length: int) -> None:
     torch.manual_seed(0)
-    network = HybridDemucs(HybridDemucsConfig(hidden=4)).eval().requires_grad_(False)
+    network = HybridDemucs(SMALL).eval().requires_grad_(False)
     stream = StreamingSeparator(network, CONFIG, incremental=True, refinement="wiener")
     mix = noise(40)[0, :, :length]
     whole = torch.cat([stream.push(mix), stream.flush()], dim=-1)
@@ -223,7 +199,7 @@ def test_a_stream_does_not_depend_on_how_it_is_cut(sizes: list[int], length: int
 
 @pytest.mark.parametrize("refinement", ["off", "wiener"])
 def test_a_stream_is_separated_as_without_a_memory(network: HybridDemucs, refinement: str) -> None:
-    mix = noise(30)[0]
+    mix = noise(10)[0]
     exact, incremental = (
         StreamingSeparator(network, CONFIG, incremental=keeps, refinement=refinement)  # type: ignore[arg-type]
         for keeps in (False, True)
