@@ -23,7 +23,7 @@ from bridge.protocol import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from types import TracebackType
 
 __all__ = ["FakeEngine", "welcome_to"]
@@ -87,8 +87,8 @@ class FakeEngine:
         self._thread.join()
         self._socket.close()
 
-    def greet(self, hello: Hello) -> list[Message | Sequence[bytes]]:
-        """What to say to HELLO."""
+    def greet(self, hello: Hello) -> Iterable[Message | Sequence[bytes]]:
+        """What to say to HELLO, one after the other."""
         return [welcome_to(hello)]
 
     def stems(self, audio: Audio) -> list[Message | Sequence[bytes]]:
@@ -127,7 +127,7 @@ class FakeEngine:
                 parts = encode(answer) if isinstance(answer, Message) else answer
                 self._socket.send_multipart([name, *parts])
 
-    def _answers(self, message: Message) -> list[Message | Sequence[bytes]]:
+    def _answers(self, message: Message) -> Iterable[Message | Sequence[bytes]]:
         match message:
             case Hello():
                 self.hello, self._epoch, self._sequence = message, 0, 0

@@ -13,10 +13,22 @@ import zmq
 from fake_engine import FakeEngine, welcome_to
 from vst3_host import OFFLINE, REALTIME, Vst3Host
 
-from bridge.protocol import Audio, Bye, Error, ErrorCode, Hello, Message, Mode, Ping, Stems, encode
+from bridge.protocol import (
+    Audio,
+    Bye,
+    Error,
+    ErrorCode,
+    Hello,
+    Message,
+    Mode,
+    Ping,
+    Pong,
+    Stems,
+    encode,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     MakeHost = Callable[[str], Vst3Host]
@@ -106,6 +118,27 @@ def test_a_live_session_asks_for_the_budget_that_the_latency_leaves(
         assert engine.hello.mode is Mode.LIVE
         assert engine.hello.budget == 4096
         await_heard(engine, Ping)
+
+
+def test_an_engine_that_is_busy_before_its_welcome_is_waited_for(
+    make_host: MakeHost, tmp_path: Path
+) -> None:
+    class TryingOut(FakeEngine):
+        def greet(self, hello: Hello) -> Iterator[Message]:
+            for _ in range(15):
+                yield Pong(busy=True)
+                time.sleep(0.2)
+            yield welcome_to(hello)
+
+    mix = music()
+    with TryingOut(f"ipc://{tmp_path}/a.ipc") as engine, make_host(engine.endpoint) as host:
+        stage(host)
+        latency = host.latency
+        host.give(mix)
+        host.render(mix.shape[-1] + latency, [512])
+        out = host.take()[..., latency:]
+    assert sum(isinstance(message, Hello) for message in engine.heard) == 1
+    assert np.array_equal(out[1], mix)
 
 
 def wrong_welcome(**changes: object) -> type[FakeEngine]:

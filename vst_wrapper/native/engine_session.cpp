@@ -16,7 +16,8 @@ constexpr std::array<const char*, kStems> kNames = {"drums", "bass", "other", "v
 constexpr std::int64_t kOfflinePacket = 1024;
 constexpr std::size_t kMostUnsent = 16 * 1024 * 1024;
 
-constexpr auto kGreeting = 2s;
+constexpr auto kGreeting = 2s;       // of hearing nothing before WELCOME
+constexpr auto kGettingReady = 15s;  // of an engine that says that it tries the preset out
 // An engine that misses two heartbeats is stalled: to send more would only pile up.
 constexpr auto kSilence = 600ms;
 constexpr auto kLiveDead = 2s;
@@ -66,7 +67,10 @@ void EngineSession::turn(bool somebody_waits) {
         take(protocol::read(frames));
     }
     if (!welcome_) {
-        if (Clock::now() - opened_ > kGreeting) throw RemoteError("the engine does not answer");
+        const auto now = Clock::now();
+        if (now - heard_ > kGreeting || now - opened_ > kGettingReady) {
+            throw RemoteError("the engine does not answer");
+        }
         return;
     }
     keep_alive();
