@@ -50,7 +50,7 @@ class EngineKeys:
         """Read an engine's keys.
 
         Raises:
-            ConfigError: they are not there, or others may read them.
+            ConfigError: they are not there or damaged, or others may read them.
         """
         public, secret = _load_pair(folder / f"{_ENGINE}.key_secret")
         clients = folder / _CLIENTS
@@ -59,6 +59,9 @@ class EngineKeys:
                 f"{clients} holds no client's key, so nobody could come in; put a client's .key "
                 "file there ('streamsep keys' makes one)"
             )
+        for path in clients.glob("*.key"):
+            # One that cannot be read would keep all of them out.
+            _load_public(path)
         return cls(public, secret, clients)
 
     def guard(self, socket: zmq.Socket[bytes]) -> None:
@@ -84,14 +87,7 @@ class ClientKeys:
             ConfigError: they are not there, or others may read them.
         """
         public, secret = _load_pair(folder / f"{_CLIENT}.key_secret")
-        try:
-            engine, _ = zmq.auth.load_certificate(folder / f"{_ENGINE}.key")
-        except (OSError, ValueError) as error:
-            raise ConfigError(
-                f"cannot read the engine's key {folder / f'{_ENGINE}.key'} ({error}); copy it from "
-                "the engine's machine"
-            ) from error
-        return cls(public, secret, engine)
+        return cls(public, secret, _load_public(folder / f"{_ENGINE}.key"))
 
     def guard(self, socket: zmq.Socket[bytes]) -> None:
         """Let a socket speak only to the engine that holds its secret."""
@@ -130,6 +126,17 @@ def make_keys(folder: Path) -> list[Path]:
     finally:
         os.umask(mask)
     return made
+
+
+def _load_public(path: Path) -> bytes:
+    """The key in a file that was brought from another machine."""
+    try:
+        public, _ = zmq.auth.load_certificate(path)
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"cannot read the key {path} ({error}); copy it anew from the machine it was made on"
+        ) from error
+    return public
 
 
 def _load_pair(path: Path) -> tuple[bytes, bytes]:

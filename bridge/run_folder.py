@@ -47,12 +47,16 @@ class Endpoints:
 
 
 def default_run_folder() -> Path:
-    """`$XDG_RUNTIME_DIR/streamsep`, or a folder of the user's among the temporary ones."""
+    """`$XDG_RUNTIME_DIR/streamsep`, or a folder of the user's among the temporary ones.
+
+    The plugin looks in the same place, so it must not depend on what a shell calls temporary.
+    """
     base = os.environ.get("XDG_RUNTIME_DIR")
     if base:
         return Path(base) / "streamsep"
-    name = f"streamsep-{os.getuid()}" if hasattr(os, "getuid") else "streamsep"
-    return Path(tempfile.gettempdir()) / name
+    if sys.platform == "win32":
+        return Path(tempfile.gettempdir()) / "streamsep"
+    return Path("/tmp") / f"streamsep-{os.getuid()}"
 
 
 def ipc_endpoints(folder: Path) -> Endpoints:

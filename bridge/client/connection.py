@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import zmq
 
+from bridge.client.sockets import connect
 from bridge.protocol import (
     Bye,
     Error,
@@ -43,6 +44,9 @@ class Connection:
     Args:
         address: of the engine's audio socket.
         keys: for an engine that is reached over a network.
+
+    Raises:
+        ConfigError: there can be no such address.
     """
 
     def __init__(self, address: str, keys: ClientKeys | None = None) -> None:
@@ -61,7 +65,7 @@ class Connection:
         self.socket.setsockopt(zmq.RECONNECT_IVL_MAX, 500)
         if keys is not None:
             keys.guard(self.socket)
-        self.socket.connect(address)
+        connect(self.socket, address)
 
     @property
     def welcome(self) -> Welcome:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import zmq
 
+from bridge.client.sockets import connect
 from bridge.run_folder import default_run_folder, ipc_endpoints
 from streamsep.errors import EngineError
 
@@ -43,7 +44,7 @@ def ask_engine(
         socket.setsockopt(zmq.LINGER, 0)
         if keys is not None:
             keys.guard(socket)
-        socket.connect(address)
+        connect(socket, address)
         socket.send(json.dumps(request).encode())
         if not socket.poll(int(1000 * timeout_s)):
             raise EngineError(f"no engine answers at {address}; start one with 'streamsep serve'")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 import zmq
 
+from bridge.client.sockets import connect
 from bridge.protocol import Stems, decode, topic_of
 from streamsep.errors import EngineError, RemoteProtocolError
 
@@ -46,7 +47,7 @@ class StemListener:
         if keys is not None:
             keys.guard(self._socket)
         self._socket.setsockopt(zmq.SUBSCRIBE, topic_of(stream, stem))
-        self._socket.connect(address)
+        connect(self._socket, address)
 
     def __enter__(self) -> Self:
         return self

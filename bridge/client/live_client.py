@@ -311,8 +311,10 @@ class LiveStemClient:
 
     def _send_audio(self, connection: Connection) -> None:
         now = self._timeline.now
-        if now - self._sent > self._timeline.latency:
-            # This thread itself was held up for so long that its stems could not be in time.
+        unanswered = connection.session.unanswered + now - self._sent
+        if now - self._sent > self._timeline.latency or unanswered > connection.welcome.window:
+            # This thread itself was held up for so long that its stems could not be in time, or the
+            # engine is there and computes nothing, and may not be sent any more.
             self._restart(connection)
         while self._sent < now:
             end = min(now, self._sent + self._hello.block)

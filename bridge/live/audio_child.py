@@ -141,10 +141,10 @@ class AudioChild:
                 return LiveStemClient(
                     sample_rate=stream.sample_rate,
                     channels=len(task.input_channels),
-                    block=task.block or stream.counters.longest,
+                    block=task.block or max(task.least_block, stream.counters.longest),
                     preset=task.preset,
                     consistency=task.consistency,
-                    budget=task.budget,
+                    budget=round(task.budget_s * stream.sample_rate),
                     address=task.address,
                     keys=ClientKeys.load(Path(task.keys)) if task.keys else None,
                     name=task.name,

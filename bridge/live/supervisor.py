@@ -146,7 +146,9 @@ class LiveLoop:
                 news.append(text)
             case Ended(reason=Reason.STOPPED):
                 pass
-            case Ended(text=text):
+            case Ended(reason=reason, text=text, block=block):
+                if reason is Reason.LONGER_BLOCKS:
+                    self._task = dataclasses.replace(self._task, least_block=block)
                 status.phase, status.text = LivePhase.WAITING, text
                 news.append(f"{text}; starting again")
 
@@ -164,7 +166,8 @@ class LiveLoop:
         self._task = dataclasses.replace(
             self._task,
             patient=True,
-            budget=playing.budget,
+            # Not in samples: the device may come back at another rate.
+            budget_s=playing.budget / playing.sample_rate,
         )
         self._child_played = True
         self._pause_s = _BACKOFF_S[0]

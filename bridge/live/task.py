@@ -24,10 +24,11 @@ class AudioTask:
         routes: what goes where.
         sample_rate: of the device; None for what the device has.
         block: the longest block that the device may deliver; None for what it delivers first.
+        least_block: if so, at least this; a loop that comes back may have seen longer ones.
         preset: name of a latency preset; empty for the engine's.
         consistency: off, other or energy; empty for the engine's.
-        budget: samples of time for computing and transport; 0 for what the engine proposes. A loop
-            that comes back asks for what it had, and its latency stays.
+        budget_s: seconds for computing and transport; 0 for what the engine proposes. A loop that
+            comes back asks for what it had, and its latency stays.
         address: of the engine's audio socket.
         keys: folder of keys for an engine that is reached over a network.
         name: for people who look at the engine's status.
@@ -45,9 +46,10 @@ class AudioTask:
     routes: tuple[Route, ...] = (Route("mix", (0, 1)),)
     sample_rate: int | None = None
     block: int | None = None
+    least_block: int = 1
     preset: str = ""
     consistency: str = ""
-    budget: int = 0
+    budget_s: float = 0.0
     address: str
     keys: str | None = None
     name: str = "live"

@@ -118,6 +118,8 @@ def _encode_text(message: Hello | Welcome | Error | Bye) -> tuple[bytes, bytes]:
             fields: dict[str, object] = {
                 name: getattr(message, name) for name in Hello.__dataclass_fields__
             }
+            # Often the name of a file, which may hold anything.
+            fields["client"] = _one_line(message.client)
         case Welcome():
             header = Header(Kind.WELCOME, stream=message.stream)
             fields = {name: getattr(message, name) for name in Welcome.__dataclass_fields__}
@@ -133,7 +135,7 @@ def _encode_text(message: Hello | Welcome | Error | Bye) -> tuple[bytes, bytes]:
 
 
 def _one_line(text: str) -> str:
-    """A text for people, made to fit: it may hold what the peer sent."""
+    """A text for people, made to fit: it may hold what somebody else chose."""
     return "".join(char if char.isprintable() else " " for char in text)[:400]
 
 

@@ -135,7 +135,7 @@ class Engine:
         able = [
             name
             for name, each in self.presets.items()
-            if groups * self.load_of(each) <= self.MOST_LOAD and each.crossfade >= LEAST_FADE
+            if each.crossfade >= LEAST_FADE and groups * self.load_of(each) <= self.MOST_LOAD
         ]
         return sorted(able, key=lambda name: self.presets[name].latency)
 

@@ -118,6 +118,18 @@ def test_a_refusal_names_presets_that_were_measured_for_it() -> None:
         assert len(separator.segments) == count
 
 
+def test_what_can_never_be_named_is_not_measured_while_others_wait() -> None:
+    separator = Counting(0.04)
+    presets = {**PRESETS, "bare": PRESETS["short"].model_copy(update={"name": "bare"})}
+    presets["bare"] = presets["bare"].model_copy(update={"crossfade": 0, "context": 12_288})
+    engine = Engine(separator, "it", torch.device("cpu"), presets=presets, preset="longest")
+    engine.get_ready_for(hello("short"))
+    with pytest.raises(OfferRefusedError, match="take preset long or longest"):
+        engine.offer(hello("short"))
+    assert presets["bare"].segment not in separator.segments
+    engine.stop()
+
+
 def test_an_engine_remembers_what_one_before_it_has_measured(tmp_path: Path) -> None:
     with an_engine(Counting(SLEEP_S), tmp_path, preset="long") as first:
         first.get_ready_for(hello("longest"))

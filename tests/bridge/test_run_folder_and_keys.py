@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import fakes
@@ -16,14 +17,13 @@ import torch
 from bridge.client import StemClient
 from bridge.client.connection import Connection
 from bridge.keys import ClientKeys, EngineKeys, make_keys
-from bridge.run_folder import EngineLock, ipc_endpoints, tcp_endpoints
+from bridge.run_folder import EngineLock, default_run_folder, ipc_endpoints, tcp_endpoints
 from bridge.server import Engine, EngineServer
 from streamsep.config import load_presets
 from streamsep.errors import ConfigError, EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from bridge.protocol import Hello
 
@@ -43,6 +43,16 @@ def test_a_folder_that_others_may_enter_is_refused(tmp_path: Path) -> None:
     folder.chmod(0o755)
     with pytest.raises(ConfigError, match="others may enter"):
         EngineLock(folder)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other folders")
+def test_engine_and_plugin_meet_whatever_a_shell_calls_temporary(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    assert default_run_folder() == Path(f"/tmp/streamsep-{os.getuid()}")
 
 
 def test_a_path_too_long_for_a_socket_is_refused(tmp_path: Path) -> None:
@@ -71,6 +81,13 @@ def test_keys_are_for_their_owner_alone_and_are_kept(tmp_path: Path) -> None:
     made[-1].chmod(0o644)
     with pytest.raises(ConfigError, match="others may read"):
         ClientKeys.load(tmp_path / "keys")
+
+
+def test_one_damaged_key_is_named_before_it_keeps_everybody_out(tmp_path: Path) -> None:
+    make_keys(tmp_path / "keys")
+    (tmp_path / "keys" / "clients" / "guest.key").touch()
+    with pytest.raises(ConfigError, match=r"cannot read the key .*guest\.key"):
+        EngineKeys.load(tmp_path / "keys")
 
 
 def fake_engine() -> Engine:

@@ -1,0 +1,24 @@
+"""An audio process that plays what a script says: for what no sound server does when asked.
+
+It takes its task on standard input like the real one, appends it to the file `tasks` of its folder,
+and says the lines of the file named after its turn: `0`, `1`, and so on. The first one ends then,
+all others when their standard input does.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    folder = Path(os.environ["STREAMSEP_SCRIPT"])
+    tasks = folder / "tasks"
+    task = sys.stdin.readline()
+    with tasks.open("a") as file:
+        file.write(task)
+    turn = len(tasks.read_text().splitlines()) - 1
+    sys.stdout.write((folder / str(turn)).read_text() + "\n")
+    sys.stdout.flush()
+    if turn:
+        sys.stdin.read()
