@@ -94,7 +94,9 @@ def _pour(
     session: str,
     write: Callable[[Samples], None],
 ) -> None:
-    """Hand on what is heard until the session is over."""
+    """Hand on what is heard until the session is over, or the engine is."""
+    from streamsep.errors import EngineError
+
     try:
         while not listener.ended:
             samples = listener.receive(_PATIENCE_S)
@@ -104,6 +106,8 @@ def _pour(
                 return
     except KeyboardInterrupt:
         return
+    except EngineError as error:
+        typer.echo(f"the engine is gone, what was heard is kept: {error}", err=True)
 
 
 def _write_raw(samples: Samples) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bridge.client import LiveStemClient, StemClient
+    from streamsep.files import AudioReader
 
     Samples = NDArray[np.float32]
 
@@ -58,7 +59,7 @@ def send(
                 keys=guard,
                 name=file.name,
             ) as client:
-                _write(out, file, client.stems, rate, client.latency, _push(client, blocks))
+                _write(out, reader, client.stems, client.latency, _push(client, blocks))
             return
         with LiveStemClient(
             sample_rate=rate,
@@ -69,7 +70,7 @@ def send(
             keys=guard,
             name=file.name,
         ) as player:
-            _write(out, file, player.stems, rate, player.latency, _play(player, blocks, rate))
+            _write(out, reader, player.stems, player.latency, _play(player, blocks, rate))
             counters = player.counters
         typer.echo(
             f"latency {player.latency} samples; {counters.missed} samples without stems in "
@@ -107,9 +108,8 @@ def _play(client: LiveStemClient, blocks: Iterator[Samples], rate: int) -> Itera
 
 def _write(
     out: Path | None,
-    file: Path,
+    reader: AudioReader,
     stems: tuple[str, ...],
-    sample_rate: int,
     latency: int,
     parts: Iterator[Samples],
 ) -> None:
@@ -128,7 +128,11 @@ def _write(
                 writers = [
                     stack.enter_context(
                         StemWriter(
-                            out / file.stem / f"{stem}.wav", sample_rate, part.shape[1], encoding
+                            out / reader.path.stem / f"{stem}.wav",
+                            reader.sample_rate,
+                            part.shape[1],
+                            encoding,
+                            frames=reader.frames,
                         )
                     )
                     for stem in stems

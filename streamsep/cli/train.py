@@ -169,14 +169,16 @@ def _train_or_stop(run: TrainingRun) -> None:
     Raises:
         TrainingError: the device's memory is too small.
     """
-    import torch
+    from streamsep.engine.memory import is_out_of_memory
 
     try:
         with _watchers_of(run) as watchers:
             run.run(*watchers)
     except KeyboardInterrupt:
         _stopped(run)
-    except torch.OutOfMemoryError as error:
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
         raise TrainingError(
             f"the memory of {run.team.device} does not hold a batch of {run.config.batch_size} "
             f"examples of {run.config.segment} samples; take a smaller batch_size or segment"

@@ -83,7 +83,8 @@ class Summary:
 
     def values(self, measure: Measure, method: str, stem: str) -> list[float]:
         """What the songs scored, without those where the figure has no meaning."""
-        scores = (getattr(song.stems[stem], measure.key) for song in self.songs[method].values())
+        songs = self.songs.get(method, {}).values()
+        scores = (getattr(song.stems[stem], measure.key) for song in songs)
         return [score for score in scores if score is not None]
 
     def figure(self, measure: Measure, method: str, stem: str) -> float | None:

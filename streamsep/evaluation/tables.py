@@ -62,7 +62,7 @@ def song_table(summary: Summary, method: str) -> Table:
     stems = summary.sources
     rows = [
         (name, *(_figure(scores.stems[stem].nsdr_db) for stem in stems))
-        for name, scores in summary.songs[method].items()
+        for name, scores in summary.songs.get(method, {}).items()
     ]
     return Table(f"Songs, {method}", "nSDR in dB", ("song", *stems), tuple(rows))
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from streamsep.engine.memory import is_out_of_memory, release_memory
 from streamsep.errors import ConfigError, StreamSepError
 from streamsep.evaluation.scoring import score_song
 from streamsep.processes import worker_processes
@@ -98,10 +99,12 @@ def _judge(task: Task, load: LoadModel, advance: Advance) -> SongScores | Stream
         return score_song(task.song, task.method, load(), bss=task.bss, on_progress=on_progress)
     except StreamSepError as error:
         return error
-    except torch.OutOfMemoryError:
-        return ConfigError(
-            "the GPU's memory is full: use a shorter --segment, fewer jobs (-j) or --device cpu"
-        )
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+    # The error is let go of before: it holds on to all that was computed.
+    release_memory()
+    return ConfigError("memory ran out: use a shorter --segment or fewer jobs (-j)")
 
 
 class _Worker:

@@ -51,12 +51,13 @@ def expand(
     Returns:
         The files in the order of the arguments, each once, and what went wrong.
     """
-    found: dict[Path, FoundAudio] = {}
+    found: dict[str, FoundAudio] = {}
     errors: list[InputError] = []
     for argument in arguments:
         try:
             for audio in find_audio(argument, exclude=exclude):
-                found.setdefault(audio.path.resolve(), audio)
+                # `Path.resolve` gives up on a link to itself, which must not stop the others.
+                found.setdefault(os.path.realpath(audio.path), audio)
         except InputError as error:
             errors.append(error)
     return list(found.values()), errors

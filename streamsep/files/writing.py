@@ -30,6 +30,7 @@ METADATA_KEYS = frozenset(
     | {"copyright", "license", "software"}
 )
 _BUFFER_BYTES = 1 << 18
+_RF64_AUTO_DOWNGRADE = 0x1210  # SFC_RF64_AUTO_DOWNGRADE of sndfile.h
 
 
 class StemWriter:
@@ -44,7 +45,7 @@ class StemWriter:
         channels: C.
         encoding: The format; the name's extension is not looked at.
         frames: How many samples per channel are expected, where that is known. A wav that would
-            pass 4 GiB is then written as RF64.
+            pass 4 GiB is then written as RF64; one of unknown length becomes one if it does.
         metadata: Texts by `METADATA_KEYS` to embed. Name the model in `comment`, which every
             container keeps.
 
@@ -73,7 +74,8 @@ class StemWriter:
         self.channels = channels
         self.encoding = encoding
         self.frames_written = 0
-        self._huge = frames is not None and not encoding.holds(frames, channels)
+        grows = frames is None and encoding.container == "wav"
+        self._huge = grows or not encoding.holds(frames or 0, channels)
         self._temporary = unfinished_path(path)
         self._complete = False
         self._finished = False
@@ -81,6 +83,8 @@ class StemWriter:
         try:
             options = encoding.soundfile_options(sample_rate, huge=self._huge)
             self._file = soundfile.SoundFile(self._sink, "w", sample_rate, channels, **options)
+            if grows:
+                _shrink_when_closed(self._file)
             for key, text in (metadata or {}).items():
                 setattr(self._file, key, text)
         except soundfile.LibsndfileError as error:
@@ -95,7 +99,7 @@ class StemWriter:
             block: [C, t] float32, t >= 0. Beyond ±1, integers are clamped and floats kept.
 
         Raises:
-            OutputError: If the disk is full or gone, or a wav of unannounced length passes 4 GiB;
+            OutputError: If the disk is full or gone, or a wav passes 4 GiB that was to be shorter;
                 the temporary file is removed.
         """
         assert not self._complete, "written to after complete or commit"
@@ -107,8 +111,8 @@ class StemWriter:
         ):
             self.abort()
             raise OutputError(
-                f"cannot write '{self.path}': it passes the 4 GiB of a wav; "
-                "announce its length or choose flac"
+                f"cannot write '{self.path}': it passes the 4 GiB of a wav, and was said to be "
+                "shorter; choose flac"
             )
         frames = np.ascontiguousarray(block.detach().cpu().numpy().T)
         self._file.write(self.encoding.to_file(frames))
@@ -248,6 +252,14 @@ class _Sink:
             self._file.close()
         except OSError as error:
             self.error = self.error or error
+
+
+def _shrink_when_closed(file: soundfile.SoundFile) -> None:
+    """Let an RF64 become a plain wav if it is closed below 4 GiB.
+
+    libsndfile keeps the place for what only an RF64 has; soundfile has no name for that.
+    """
+    soundfile._snd.sf_command(file._file, _RF64_AUTO_DOWNGRADE, soundfile._ffi.NULL, 1)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -224,6 +224,10 @@ class SharedNetwork:
     def _do_with_less(self, requests: list[_Request], room: Room) -> None:
         """Put a batch that did not fit back, to be computed with less beside it."""
         with self._changed:
+            if self._over:  # nobody computes any more
+                for request in requests:
+                    request.result.cancel()
+                return
             smaller = room.smaller(len(requests))
             if smaller is None:
                 length = requests[0].mix.shape[-1]

@@ -174,6 +174,27 @@ def test_listening_writes_the_stem_that_somebody_else_plays(
         stream.communicate()
 
 
+def test_what_was_heard_of_an_engine_that_goes_is_kept(tmp_path: Path) -> None:
+    song = tmp_path / "song.wav"
+    soundfile.write(song, np.random.default_rng(0).normal(0, 0.1, (40 * RATE, 2)), RATE)
+    with tempfile.TemporaryDirectory() as folder:
+        shell = Shell(Path(folder))
+        with shell.serving() as engine:
+            sender = shell.start("send", song, "--live")
+            listener = shell.start("listen", "--stem", "bass", "-o", tmp_path / "b.wav")
+            while not list(tmp_path.glob(".b.*")):
+                assert listener.poll() is None, listener.communicate()
+                time.sleep(0.05)
+            time.sleep(1.0)
+            engine.kill()
+            _, errors = listener.communicate(timeout=60)
+            sender.kill()
+            sender.communicate()
+    assert listener.returncode == 0
+    assert errors.startswith("the engine is gone, what was heard is kept: ")
+    assert soundfile.info(tmp_path / "b.wav").frames > 0
+
+
 @pytest.mark.usefixtures("engine")
 def test_status_shows_the_engine(shell: Shell) -> None:
     assert "starter on cpu" in shell.run("status").stdout
@@ -200,6 +221,8 @@ def test_a_second_engine_is_refused_in_one_line(shell: Shell) -> None:
         (("serve", "--preset", "fastest"), "unknown latency preset"),
         (("serve", "--keys", "keys"), "--bind"),
         (("status", "--engine", "tcp://127.0.0.1:47200", "--keys", "nowhere"), "streamsep keys"),
+        (("status", "--engine", "tcp://*:47200"), "cannot connect to 'tcp://*:"),
+        (("send", "SONG", "--engine", "tcp://no such place:47200"), "cannot connect to"),
     ],
 )
 def test_mistakes_are_one_line(

@@ -32,6 +32,7 @@ from streamsep.evaluation.sweep import (
     best_by_latency,
     sweep_points,
 )
+from streamsep.evaluation.tables import song_table
 from streamsep.evaluation.whole_file import check_writable, write_whole
 
 if TYPE_CHECKING:
@@ -101,6 +102,12 @@ def test_all_is_the_mean_over_the_stems_that_have_a_figure() -> None:
     assert summary.figure(FALSE_LEVEL, "offline", ALL) == -30.0
     assert SDR in summary.measures
     assert MEASURES[3] not in summary.measures
+
+
+def test_a_method_that_failed_with_every_song_has_no_figures() -> None:
+    summary = summarise(three_songs("mixture"), STEMS)
+    assert summary.figure(NSDR, "offline", ALL) is None
+    assert song_table(summary, "offline").rows == ()
 
 
 def test_methods_are_compared_over_the_same_songs() -> None:

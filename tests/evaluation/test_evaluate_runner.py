@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from streamsep.evaluation.methods import Method
     from streamsep.evaluation.runner import Outcome
+    from streamsep.evaluation.scores import SongScores
+    from streamsep.evaluation.songs import Song
 
 
 @pytest.fixture
@@ -140,6 +142,17 @@ def test_a_bad_song_does_not_stop_the_others(data: Path, tmp_path: Path) -> None
     assert outcomes[1].scores is not None
     assert diary.outcomes == outcomes
     assert [name.split("/")[1] for name in listing(tmp_path / "out")] == ["song-1"]
+
+
+def test_memory_that_runs_out_is_the_end_of_a_song_and_not_of_all(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def starve(song: Song, *_: object, **__: object) -> SongScores:
+        raise RuntimeError("DefaultCPUAllocator: cannot allocate memory")
+
+    monkeypatch.setattr(workers, "score_song", starve)
+    outcomes = run(data, tmp_path, OFFLINE)
+    assert [str(outcome.error)[:15] for outcome in outcomes] == ["memory ran out:"] * 2
 
 
 def test_scores_that_cannot_be_kept_end_the_evaluation(data: Path, tmp_path: Path) -> None:

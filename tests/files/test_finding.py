@@ -67,3 +67,11 @@ def test_a_bad_argument_does_not_stop_the_others(tmp_path: Path) -> None:
     assert [audio.relative for audio in found] == [Path("song.wav")], "named twice, found once"
     assert len(errors) == 1
     assert "nowhere" in str(errors[0])
+
+
+def test_a_link_to_itself_does_not_stop_the_others(tmp_path: Path) -> None:
+    touch(tmp_path / "in/song.wav")
+    (tmp_path / "in/round.wav").symlink_to("round.wav")
+    found, errors = expand([tmp_path / "in"])
+    assert {audio.relative.name for audio in found} == {"round.wav", "song.wav"}
+    assert errors == []

@@ -61,7 +61,7 @@ def read(path: Path) -> torch.Tensor:
 def test_what_was_written_is_read(tmp_path: Path, kind: Encoding, channels: int) -> None:
     audio = noise(channels)
     half_step = {"int16": 2**-16, "int24": 2**-24, "float32": 0}[kind.samples]
-    path = write(tmp_path / "stem", audio, kind)
+    path = write(tmp_path / "stem", audio, kind, frames=audio.shape[-1])
     assert float((read(path) - audio).abs().max()) <= half_step
     info = soundfile.info(path)
     expected = {"int16": "PCM_16", "int24": "PCM_24", "float32": "FLOAT"}[kind.samples]
@@ -158,8 +158,18 @@ def test_a_wav_that_outgrows_its_sizes_is_an_error(
 ) -> None:
     monkeypatch.setattr(encoding, "_WAV_BYTES", 30_000)
     with pytest.raises(OutputError, match="4 GiB"):
-        write(tmp_path / "stem.wav", noise(length=14_000), Encoding())
+        write(tmp_path / "stem.wav", noise(length=14_000), Encoding(), frames=100)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wav_of_unknown_length_may_become_as_long_as_it_likes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoding, "_WAV_BYTES", 30_000)
+    path = write(tmp_path / "stem.wav", noise(length=14_000), Encoding())
+    assert soundfile.info(path).frames == 14_000
+    # A form that everybody reads, as long as it can be.
+    assert path.read_bytes()[:4] == b"RIFF"
 
 
 def test_what_the_container_cannot_hold_is_refused_before_anything_is_made(tmp_path: Path) -> None:

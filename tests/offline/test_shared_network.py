@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -274,3 +275,23 @@ def test_a_track_is_not_charged_for_the_time_of_another() -> None:
         passed_s = time.perf_counter() - begun_s
     assert 0 <= charged[0] <= passed_s - 0.05
     assert 0.05 <= charged[1] <= passed_s
+
+
+def test_a_batch_that_does_not_fit_when_all_is_over_keeps_nobody_waiting() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Starving(SegmentShaped):
+        def __call__(self, mix: Tensor) -> Tensor:
+            begun.set()
+            go_on.wait(30)
+            raise MemoryError
+
+    model = fake_model(Starving(sample_rate=8_000), segment=4_000)
+    tiling = SharedTiling(OverlapConfig(segment=4_000), model.separator)
+    with ThreadPoolExecutor() as pool:
+        with SharedNetwork(model.separator, tiling, Room(1, workers=2)) as shared:
+            waiting = pool.submit(shared.seat(), noise(2, 4_000)[None])
+            assert begun.wait(30)
+            threading.Timer(0.2, go_on.set).start()
+        with pytest.raises(CancelledError):
+            waiting.result(30)

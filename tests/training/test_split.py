@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,3 +69,9 @@ def test_part_of_the_official_songs_is_enough_and_they_alone_are_learnt_from():
 def test_the_official_songs_are_those_of_torchaudio():
     musdb = pytest.importorskip("torchaudio.datasets.musdb_hq")
     assert set(musdb._VALIDATION_SET) == MUSDB18_VALIDATION
+
+
+def test_a_name_that_is_no_text_has_its_lot_too():
+    tracks = songs([os.fsdecode(b"caf\xe9"), "song"])
+    train, valid = split_tracks(tracks, 0.5)
+    assert sorted([*train, *valid], key=tracks.index) == tracks

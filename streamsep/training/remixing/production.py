@@ -103,7 +103,8 @@ def remix_songs(
 
     Raises:
         ConfigError: a number is out of range, or `out` is `data`.
-        InputError: there are no songs, one cannot be read, or no two of them fit.
+        InputError: there are no songs, one cannot be read or has a name that is no text, or no two
+            of them fit.
         MissingToolError: the extra ``training`` is not installed.
         OutputError: `out` cannot be written, or holds remixes made in another way.
     """
@@ -114,6 +115,8 @@ def remix_songs(
     found = find_tracks(data, STEMS, _SAMPLE_RATE, _CHANNELS, subset="train")
     found, _ = split_tracks(found, validation_share)
     tracks = {track.name: track for track in found}
+    for name in tracks:
+        _check_is_text(name, data)
     make_folder(out)
     if jobs > 1:
         prepare_to_listen(_SAMPLE_RATE)
@@ -137,6 +140,13 @@ def remix_songs(
         hosts=len({recipe.host for recipe in recipes}),
         songs=len(songs),
     )
+
+
+def _check_is_text(name: str, data: Path) -> None:
+    """Refuse a song that a table could not name, before hours of listening."""
+    shown = name.encode(errors="replace").decode()
+    if shown != name:
+        raise InputError(f"the folder '{shown}' in {data} has a name that is not UTF-8; rename it")
 
 
 def _listen(
