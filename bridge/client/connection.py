@@ -149,6 +149,8 @@ class Connection:
 
     def close(self) -> None:
         """End the session, if there is one, and the connection."""
+        if self.socket.closed:
+            return
         if self.session.welcome is not None:
             # Lingering just long enough for the BYE; a dead engine must not hold anybody up.
             self.socket.setsockopt(zmq.LINGER, 50)

@@ -216,6 +216,8 @@ class LiveStemClient:
 
     def close(self) -> None:
         """End the session and the thread; `process` must not be called any more."""
+        if self._stopped:
+            return
         self._stopped = True
         self._wake()
         self._thread.join()

@@ -64,3 +64,6 @@ def test_the_session_goes_on_when_it_computes_again(tmp_path: Path) -> None:
         # The fake's stems are the mixture times 1, 2, 3 and 4.
         assert np.array_equal(stems[3], 4 * stems[0])
         assert client.counters.connections == 1
+        client.close()
+        assert client.state is LiveState.CLOSED
+        # Leaving the block closes it again, which does no harm.

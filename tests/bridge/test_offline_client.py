@@ -75,6 +75,11 @@ def test_blocks_come_back_late_by_the_declared_latency(engine: EngineProcess, bl
     assert np.array_equal(stems[..., latency:], in_process(mix, 48_000))
 
 
+def test_to_close_it_twice_does_no_harm(engine: EngineProcess) -> None:
+    with StemClient(sample_rate=44_100, address=engine.address) as client:
+        client.close()
+
+
 def test_after_a_flush_and_after_a_reset_the_stream_is_as_new(engine: EngineProcess) -> None:
     mix = noise(2, 20_000)
     with StemClient(sample_rate=44_100, address=engine.address) as client:
