@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from golden_messages import GOLDEN
@@ -138,12 +140,21 @@ def test_numbers_are_plain_digits(text: str) -> None:
 
 
 def test_what_would_not_read_back_is_not_sent() -> None:
-    with pytest.raises(LocalProtocolError, match="client"):
-        encode(Hello(client="two\nlines", mode=Mode.LIVE, sample_rate=1, channels=1, block=1))
+    hello = Hello(client="", mode=Mode.LIVE, sample_rate=1, channels=1, block=1)
+    with pytest.raises(LocalProtocolError, match="preset"):
+        encode(replace(hello, preset="two\nlines"))
     with pytest.raises(LocalProtocolError, match="at most"):
         encode(
             Audio(stream=1, epoch=0, sequence=0, position=0, samples=np.zeros((33, 8), np.float32))
         )
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "no\u3000text\udce9", "a" * 1000])
+def test_a_client_may_have_the_name_of_any_file(name: str) -> None:
+    hello = Hello(client=name, mode=Mode.LIVE, sample_rate=1, channels=1, block=1)
+    message = decode(encode(hello))
+    assert isinstance(message, Hello)
+    assert message.client.startswith(name[:2])
 
 
 def test_texts_for_people_are_made_to_fit() -> None:
