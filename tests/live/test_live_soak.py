@@ -26,7 +26,7 @@ MOST_GROWTH = 8 * 2**20
 """Bytes; a leak of one block per callback would be four times that."""
 
 
-def test_half_a_minute_is_exact_in_constant_memory_and_hardly_ever_slow(
+def test_half_a_minute_is_exact_in_constant_memory_and_never_too_slow(
     passing_engine: EngineProcess, tmp_path: Path
 ) -> None:
     routes = (Route("mix", (0, 1)), Route("dry", (2, 3)))
@@ -52,10 +52,8 @@ def test_half_a_minute_is_exact_in_constant_memory_and_hardly_ever_slow(
                 assert np.array_equal(outputs[:, latency:], played)
         counts = loop.status.counts
         assert (loop.status.latency, loop.child_pid) == (latency, pid)
-    assert {name: counts[name] for name in ("missed", "gaps", "late")} == {
-        "missed": 0, "gaps": 0, "late": 0,
+    assert {name: counts[name] for name in ("slow", "missed", "gaps", "late")} == {
+        "slow": 0, "missed": 0, "gaps": 0, "late": 0,
     }  # fmt: skip
-    # A virtual machine that stands still for a moment makes any callback a slow one.
-    assert counts["slow"] <= counts["samples"] / PERIOD / 1000
     assert counts["samples"] > PARTS * PART_S * RATE / 2
     assert memory[-1] - memory[0] < MOST_GROWTH, memory
