@@ -89,7 +89,7 @@ def agreement_db(got: np.ndarray, expected: np.ndarray) -> float:
     return float(10 * np.log10(np.square(expected).sum() / np.square(got - expected).sum()))
 
 
-@pytest.mark.parametrize("channels", [1, 4])
+@pytest.mark.parametrize("channels", [1, 2, 4])
 def test_a_followed_session_is_separated_nearly_as_exactly(
     engine: Engine, network: HybridDemucs, channels: int
 ) -> None:

@@ -21,7 +21,7 @@ from offline.material import tiny_model
 
 from streamsep.models.checkpoints import save_checkpoint
 
-ROUNDS = 5
+ROUNDS = 10
 # One that a machine with other things to do can hold.
 PRESET = """\
 name: slow

@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from streamsep import StreamConfig, StreamingSeparator
+from streamsep import StreamConfig, StreamingSeparator, load_separator
 from streamsep.models.hybrid_demucs import HybridDemucs, HybridDemucsConfig
 from streamsep.models.incremental import HybridFollower
 from streamsep.models.tuned.hybrid import TunedHybridDemucs
+from streamsep.synthesis import synthesise_song
 
 SMALL = HybridDemucsConfig(hidden=4, n_fft=1024, depth=5)
 SEGMENT, HOP = 32 * 512, 512
@@ -175,6 +176,34 @@ def test_hops_left_out_cost_no_more_than_going_on(network: HybridDemucs) -> None
     assert agreement_db(got, expected[..., WANTED]) > 30
 
 
+def starter_agreements(mix: Tensor) -> list[float]:
+    """Of every fourth hop; the starter's frames are four times as long as the small network's."""
+    separator = load_separator("starter").separator
+    assert isinstance(separator, HybridDemucs)
+    segment, hop = 4 * SEGMENT, 4 * HOP
+    wanted = slice(4 * WANTED.start, 4 * WANTED.stop)
+    following = HybridFollower(separator, segment=segment, hop=hop, wanted=wanted)
+    agreements = []
+    for k in range((mix.shape[-1] - segment) // hop + 1):
+        window = mix[None, :, k * hop : k * hop + segment]
+        got = following(window)
+        if k % 4 == 3:
+            agreements.append(agreement_db(got, separator(window)[..., wanted]))
+    return agreements
+
+
+def test_music_is_separated_as_by_the_network() -> None:
+    mix = synthesise_song(7, 4.0).mixture
+    assert min(starter_agreements(torch.from_numpy(mix))) > 15
+
+
+def test_after_a_jump_of_level_it_finds_back() -> None:
+    length, before = 4 * (SEGMENT + 30 * HOP), 4 * (SEGMENT + 2 * HOP)
+    mix = 0.1 * torch.randn(2, length, generator=torch.Generator().manual_seed(0))
+    mix[:, :before] *= 0.01
+    assert starter_agreements(mix)[-1] > 20
+
+
 CONFIG = StreamConfig(context=SEGMENT - 2 * HOP, hop=HOP, look_ahead=HOP, crossfade=256)
 
 
@@ -199,7 +228,7 @@ def test_a_stream_does_not_depend_on_how_it_is_cut(sizes: list[int], length: int
 
 @pytest.mark.parametrize("refinement", ["off", "wiener"])
 def test_a_stream_is_separated_as_without_a_memory(network: HybridDemucs, refinement: str) -> None:
-    mix = noise(10)[0]
+    mix = noise(30)[0]
     exact, incremental = (
         StreamingSeparator(network, CONFIG, incremental=keeps, refinement=refinement)  # type: ignore[arg-type]
         for keeps in (False, True)
