@@ -159,10 +159,12 @@ def _inverse(z: Tensor, length: int, *, beyond: int = 0) -> Tensor:
     batch, bins, frames = z.shape
     n_fft = 2 * bins
     # Frame by frame, as the inverse takes it: one copy, where padding would make three.
-    whole = z.new_zeros(batch, frames + 2 * beyond, bins + 1)
-    whole[:, beyond : beyond + frames, :-1] = z.transpose(1, 2)
+    whole = z.new_zeros(batch, frames, bins + 1)
+    whole[..., :-1] = z.transpose(1, 2)
     window = torch.hann_window(n_fft, device=z.device, dtype=z.real.dtype)
-    return inverse_stft(whole.transpose(1, 2), window, n_fft // 4, length, normalized=True)
+    return inverse_stft(
+        whole.transpose(1, 2), window, n_fft // 4, length, normalized=True, beyond=beyond
+    )
 
 
 def _reflect(x: Tensor, left: int, right: int) -> Tensor:

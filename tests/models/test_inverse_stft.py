@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from streams import noise
 from torch import Tensor
+from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from streamsep.models.inverse_stft import add_frames_up, inverse_stft
+from streamsep.models.inverse_stft import inverse_stft
 
 WAITING = {torch.ops.aten.equal.default, torch.ops.aten._local_scalar_dense.default}
 """What a GPU has to be waited for: comparing tensors and looking at a number."""
@@ -43,7 +44,7 @@ def test_it_is_torchs_inverse(frames, more, hops, hop, normalized):
     length = n_fft + hop * frames + more % hop
     z, window = spectrum(length, n_fft, hop, normalized=normalized)
     expected = torch.istft(z, n_fft, hop, window=window, normalized=normalized, length=length)
-    got = add_frames_up(z, window, hop, length, normalized=normalized)
+    got = inverse_stft(z, window, hop, length, normalized=normalized)
     assert got.shape == expected.shape
     # Where few frames reach, what there is was divided by a small envelope.
     assert torch.allclose(got, expected, atol=1e-5 * float(expected.abs().max()))
@@ -51,23 +52,28 @@ def test_it_is_torchs_inverse(frames, more, hops, hop, normalized):
 
 def test_beyond_the_last_frame_is_silence() -> None:
     z, window = spectrum(1000, 64, 16, normalized=False)
-    got = add_frames_up(z, window, 16, 1200)
+    got = inverse_stft(z, window, 16, 1200)
     assert torch.equal(got[:, 1040:], torch.zeros(2, 160))
-    assert torch.equal(got[:, :1000], add_frames_up(z, window, 16, 1000))
+    assert torch.equal(got[:, :1000], inverse_stft(z, window, 16, 1000))
 
 
-def test_on_the_processor_it_is_torchs_to_the_bit() -> None:
+def test_frames_of_zeros_on_each_side_need_not_be_given() -> None:
     z, window = spectrum(1000, 64, 16, normalized=True)
-    expected = torch.istft(z, 64, 16, window=window, normalized=True, length=1000)
-    assert torch.equal(inverse_stft(z, window, 16, 1000, normalized=True), expected)
+    expected = inverse_stft(F.pad(z, (2, 2)), window, 16, 1060, normalized=True)
+    got = inverse_stft(z, window, 16, 1060, normalized=True, beyond=2)
+    assert torch.equal(got, expected)
 
 
 def test_gradients_are_those_of_torchs() -> None:
     z, window = spectrum(1000, 64, 16, normalized=True)
     gradients = []
-    for inverse in (inverse_stft, add_frames_up):
+    for ours in (True, False):
         leaf = z.clone().requires_grad_()
-        inverse(leaf, window, 16, 1000, normalized=True).square().sum().backward()
+        if ours:
+            waves = inverse_stft(leaf, window, 16, 1000, normalized=True)
+        else:
+            waves = torch.istft(leaf, 64, 16, window=window, normalized=True, length=1000)
+        waves.square().sum().backward()
         assert leaf.grad is not None
         gradients.append(leaf.grad)
     assert torch.allclose(*gradients, atol=1e-4)
@@ -76,6 +82,6 @@ def test_gradients_are_those_of_torchs() -> None:
 def test_nothing_waits_for_the_device() -> None:
     z, window = spectrum(1000, 64, 16, normalized=True)
     with NoWaiting():
-        add_frames_up(z, window, 16, 1000, normalized=True)
+        inverse_stft(z, window, 16, 1000, normalized=True)
     with pytest.raises(AssertionError, match="waits for the device"), NoWaiting():
         torch.istft(z, 64, 16, window=window, normalized=True, length=1000)
