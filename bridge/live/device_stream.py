@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["DeviceStream", "StreamCounters"]
 
 _SLACK_S = 1.0
+_PIECE = 1024
+"""As much of a block as PortAudio hands over at a time."""
 
 
 @dataclass(slots=True)
@@ -35,8 +37,7 @@ class StreamCounters:
     Attributes:
         blocks: callbacks.
         samples: per channel.
-        longest: samples of the longest block of the device. PortAudio hands over 1024 at most at a
-            time, so one block may be several callbacks.
+        longest: samples of the longest block of the device, which may be several callbacks.
         called_s: time of the last callback.
         overflows: callbacks before which input was lost.
         underflows: callbacks before which the output had run dry.
@@ -144,8 +145,10 @@ class DeviceStream:
         if flags:
             counters.overflows += bool(flags.input_overflow)
             counters.underflows += bool(flags.output_underflow)
-        # Callbacks of one block are told the same time.
-        self._block = frames + (self._block if times.currentTime == self._block_s else 0)
+        # Callbacks of one block are told the same time; those of two blocks at times, too, where
+        # the server makes up for a pause.
+        in_pieces = self._block % _PIECE == 0 and times.currentTime == self._block_s
+        self._block = frames + (self._block if in_pieces else 0)
         self._block_s = times.currentTime
         counters.longest = max(counters.longest, self._block)
         input_s = times.inputBufferAdcTime

@@ -45,10 +45,10 @@ class Sound:
     def start(self) -> None:
         pass
 
-    def come(self, input_s: float) -> np.ndarray:
+    def come(self, input_s: float, frames: int = BLOCK) -> np.ndarray:
         """A block whose input began at a time."""
-        out = np.full((BLOCK, 2), np.nan, np.float32)
-        self.callback(np.ones((BLOCK, 2), np.float32), out, BLOCK, Times(input_s, input_s, 0), 0)
+        out = np.full((frames, 2), np.nan, np.float32)
+        self.callback(np.ones((frames, 2), np.float32), out, frames, Times(input_s, input_s, 0), 0)
         return out
 
 
@@ -86,3 +86,16 @@ def test_samples_that_never_came_are_counted_and_a_clock_that_jumps_is_not_belie
     assert sound.stream.counters.lost == 100
     sound.come(0.195 + 2**32 / RATE)
     assert sound.stream.counters.lost == 100
+
+
+def test_a_long_block_comes_in_pieces_and_short_ones_at_the_same_time_are_two() -> None:
+    sound = Sound()
+    counters = sound.stream.counters
+    sound.come(1.0)
+    sound.come(1.0)
+    assert counters.longest == BLOCK
+    for frames in (1024, 1024, 52):
+        sound.come(2.0, frames)
+    assert counters.longest == 2100
+    sound.come(3.0, 1024)
+    assert counters.longest == 2100
