@@ -96,6 +96,12 @@ def evaluate(
     device = choose_device(device)
     network = load_with_progress(model, device=device, cache_dir=cache_dir, download=download)
     announce_model(network, quiet=False)
+    if incremental and not _can_follow(network):
+        typer.echo(
+            f"--incremental changes nothing: '{network.name}' computes every window anew", err=True
+        )
+        incremental = False
+        presets = [replace(live, incremental=False) for live in presets]
     # In other processes, the same network again: by now its file is here.
     again = partial(
         load_model,
@@ -107,6 +113,12 @@ def evaluate(
     plan = _Plan(network, data, use_mixture_file, bss, finish, incremental)
     plan.choose_methods(presets, grid, segment, shifts)
     return plan.carry_out(out or Path("evaluated") / network.name / _name(data), again, jobs)
+
+
+def _can_follow(network: LoadedModel) -> bool:
+    """Whether it keeps from hop to hop what it can; that does not depend on the hop."""
+    hop = network.stride
+    return network.follow(segment=32 * hop, hop=hop, wanted=slice(0, hop)) is not None
 
 
 class _Plan:

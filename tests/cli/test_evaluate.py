@@ -16,6 +16,7 @@ import psutil
 import pytest
 from networks import random_network
 from offline.material import listing, noise, write
+from tiny_networks import tiny_network
 
 from streamsep.cli import main
 from streamsep.models.checkpoints import save_checkpoint
@@ -62,11 +63,11 @@ def data(folder: Path) -> Path:
 def evaluate(
     small: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Run:
-    """Types `streamsep evaluate ... -n small`, inside this process."""
+    """Types `streamsep evaluate ... -n small`, or another network, inside this process."""
     from cli.conftest import Ended
 
-    def run(*arguments: object) -> Ended:
-        words = ["streamsep", "evaluate", *arguments, "-n", small, "-d", "cpu"]
+    def run(*arguments: object, network: Path = small) -> Ended:
+        words = ["streamsep", "evaluate", *arguments, "-n", network, "-d", "cpu"]
         monkeypatch.setattr(sys, "argv", [str(word) for word in words])
         monkeypatch.setenv("COLUMNS", "40")  # tables are shown whole all the same
         with pytest.raises(SystemExit) as ended:
@@ -111,6 +112,19 @@ def test_presets_are_judged_as_a_processor_plays_them_if_that_is_asked_for(
     for name in ("offline", "mixture", "silence"):
         assert figures["--exact"][name] == figures["--incremental"][name]
     assert figures["--exact"]["stage"] != figures["--incremental"]["stage"]
+
+
+def test_a_network_that_keeps_nothing_from_hop_to_hop_is_judged_as_it_is(
+    evaluate: Run, data: Path, tmp_path: Path
+) -> None:
+    waves = tmp_path / "waves.safetensors"
+    network = tiny_network("conv_tasnet", sources=STEMS, audio_channels=1)
+    save_checkpoint(network, waves, licence="CC0", training="none")
+    ended = evaluate(data, "-p", "stage", "--incremental", "--metrics", "nsdr", network=waves)
+    assert ended.code == 0
+    assert "--incremental changes nothing: 'waves' computes every window anew" in ended.err
+    (written,) = data.parent.glob("evaluated/*/*/results.json")
+    assert json.loads(written.read_text())["incremental"] is False
 
 
 def test_a_second_run_says_the_same_without_measuring(evaluate: Run, data: Path) -> None:
