@@ -83,7 +83,7 @@ class EngineKeeper:
 
         Args:
             keep_waiting: False gives up.
-            when_starting: called before the wait for an engine of our own.
+            when_starting: called before an engine of our own is started; it may change `command`.
 
         Raises:
             EngineError: none answers, and none can be started.
@@ -94,6 +94,8 @@ class EngineKeeper:
             raise EngineError(f"no engine answers at {self._endpoints.audio}; is it running?")
         if self._child is None:
             when_starting()
+            if not keep_waiting():
+                return
             self._start()
         deadline_s = time.monotonic() + _LOADING_S
         while keep_waiting():

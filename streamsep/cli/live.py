@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import typer
@@ -15,6 +16,8 @@ from streamsep.cli.separate_options import Device as ComputeDevice
 from streamsep.cli.serve_refusal import AllowLate
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bridge.live.engine_keeper import EngineKeeper
     from bridge.live.task import AudioTask
     from streamsep.cli.live_screen import LiveScreen
@@ -85,21 +88,27 @@ def live(
         midi=midi,
         record=str(record) if record else None,
     )
-    from streamsep.cli.live_setup import LateMidi, check_engine, make_keeper, make_task
+    from bridge.live.engine_keeper import EngineKeeper
+    from streamsep.cli.live_setup import LateMidi, check_engine, engine_command, make_task
+    from streamsep.cli.loading import obtain_with_progress
 
     endpoints, guard = find_engine(engine, keys)
     controller = LateMidi(settings.midi, midi_port, midi_learn, learn or [])
     task = make_task(settings, endpoints, keys)
-    keeper = make_keeper(
-        endpoints, guard, settings, device, may_start=engine is None, allow_late=allow_late
-    )
+    command = engine_command(settings, device, allow_late=allow_late)
+    keeper = EngineKeeper(endpoints, guard, command if engine is None else None)
     stop = _Stop(duration)
 
     def when_starting() -> None:
+        nonlocal settings
         if not (quiet or as_json):
             typer.echo(
                 f"no engine runs; starting one with the network '{settings.model}'", err=True
             )
+        # Here, because an engine that takes minutes to be ready counts as one that hangs.
+        with stop.at_once():
+            settings = settings.changed(model=obtain_with_progress(settings.model))
+            keeper.command = engine_command(settings, device, allow_late=allow_late)
 
     try:
         keeper.ensure(stop.not_yet, when_starting)
@@ -116,6 +125,7 @@ class _Stop:
 
     def __init__(self, duration_s: float | None) -> None:
         self._told = False
+        self._interrupts = False
         self._duration_s = duration_s
         self._end_s: float | None = None
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
@@ -132,8 +142,21 @@ class _Stop:
         late = self._end_s is not None and time.monotonic() >= self._end_s
         return not (self._told or late)
 
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Within it, a signal ends what is being done, which does not ask whether to go on."""
+        self._interrupts = True
+        try:
+            yield
+        except KeyboardInterrupt:
+            self._told = True
+        finally:
+            self._interrupts = False
+
     def _tell(self, *_: object) -> None:
         self._told = True
+        if self._interrupts:
+            raise KeyboardInterrupt
 
 
 def _settings(name_or_path: str | None, **given: object) -> LiveConfig:

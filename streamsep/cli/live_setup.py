@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Self
 
 from bridge.client import ask_engine
 from bridge.live.devices import Device, check_same_clock, choose_devices, list_devices
-from bridge.live.engine_keeper import EngineKeeper
 from bridge.live.task import AudioTask
 from bridge.midi import LearnRequest, open_midi
 from bridge.midi.dialogue import map_name
@@ -25,12 +24,13 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from bridge.keys import ClientKeys
+    from bridge.live.engine_keeper import EngineKeeper
     from bridge.midi import MidiSession
     from bridge.mixing import MixControls
     from bridge.run_folder import Endpoints
     from streamsep.config.live import LiveConfig
 
-__all__ = ["LateMidi", "check_engine", "make_keeper", "make_task"]
+__all__ = ["LateMidi", "check_engine", "engine_command", "make_task"]
 
 
 def make_task(settings: LiveConfig, endpoints: Endpoints, keys: Path | None) -> AudioTask:
@@ -64,20 +64,10 @@ def make_task(settings: LiveConfig, endpoints: Endpoints, keys: Path | None) -> 
     )
 
 
-def make_keeper(
-    endpoints: Endpoints,
-    keys: ClientKeys | None,
-    settings: LiveConfig,
-    device: str,
-    *,
-    may_start: bool,
-    allow_late: bool,
-) -> EngineKeeper:
-    """Who looks after the engine; it may start one only where this user's engine belongs."""
+def engine_command(settings: LiveConfig, device: str, *, allow_late: bool) -> list[str]:
+    """What starts an engine for these settings; it ends with its standard input."""
     command = _serve_command(settings, settings.model, settings.preset or "live", device)
-    if allow_late:
-        command.append("--allow-late")
-    return EngineKeeper(endpoints, keys, command if may_start else None)
+    return [*command, "--allow-late"] if allow_late else command
 
 
 def check_engine(

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from streamsep.models import LoadedModel
     from streamsep.models.tuned import Precision
 
-__all__ = ["announce_model", "choose_device", "file_tiling", "load_with_progress"]
+__all__ = [
+    "announce_model",
+    "choose_device",
+    "file_tiling",
+    "load_with_progress",
+    "obtain_with_progress",
+]
 
 
 def choose_device(wanted: str) -> str:
@@ -38,34 +44,32 @@ def load_with_progress(
     precision: Precision | None = None,
 ) -> LoadedModel:
     """Load a network; if it has to be downloaded, show how far it is."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
+    from streamsep.cli.download_bar import DownloadBar
     from streamsep.models import load_model
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    console = Console(stderr=True)
-    with Progress(
-        *columns,
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as bar:
-        task = bar.add_task("downloading the network", start=False, visible=False)
-
-        def show(done: int, total: int | None) -> None:
-            bar.start_task(task)
-            bar.update(task, completed=done, total=total, visible=True)
-
+    with DownloadBar() as bar:
         return load_model(
             name,
             cache_dir=cache_dir,
             device=device,
             precision=precision,
             download=download,
-            progress=show,
+            progress=bar.show,
         )
+
+
+def obtain_with_progress(name: str) -> str:
+    """Download what of a network is missing, and show how far it is.
+
+    Returns:
+        What to load, as of `obtain_model`.
+    """
+    from streamsep.cli.download_bar import DownloadBar
+    from streamsep.cli.models.listing import torch_hub_folder
+    from streamsep.models import obtain_model
+
+    with DownloadBar() as bar:
+        return obtain_model(name, progress=bar.show, hub_dir=torch_hub_folder())
 
 
 def file_tiling(

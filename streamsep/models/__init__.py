@@ -7,6 +7,7 @@ from streamsep.models.registry import (
     available_models,
     default_cache_dir,
     load_model,
+    obtain_model,
 )
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "available_models",
     "default_cache_dir",
     "load_model",
+    "obtain_model",
 ]

@@ -50,6 +50,7 @@ __all__ = [
     "available_models",
     "default_cache_dir",
     "load_model",
+    "obtain_model",
 ]
 
 logger = logging.getLogger(__name__)
@@ -135,6 +136,31 @@ def load_model(
     return loader.load(str(name_or_path))
 
 
+def obtain_model(
+    name_or_path: str | Path = AUTO,
+    *,
+    cache_dir: Path | None = None,
+    progress: Progress | None = None,
+    hub_dir: Path | None = None,
+) -> str:
+    """Download what of a network or a bag is missing here, without loading it.
+
+    Args:
+        name_or_path: as of `load_model`.
+        cache_dir: folder of downloads, `default_cache_dir()` if None.
+        progress: called during downloads with the bytes so far and in all.
+        hub_dir: torch's cache; None asks torch.
+
+    Returns:
+        What to load: for "auto" the name of the network that it stands for.
+
+    Raises:
+        DownloadError: a file is not here and cannot be fetched.
+    """
+    loader = _Loader(Places(cache_dir, hub_dir), "cpu", None, download=True, progress=progress)
+    return loader.obtain(str(name_or_path))
+
+
 class _Loader:
     """One call of `load_model`: what there is, where it may lie, and what is loaded already.
 
@@ -168,7 +194,7 @@ class _Loader:
             within: the bags that this is a member of, the outermost first.
         """
         if name == AUTO:
-            return self._best()
+            return self._card(*self._best())
         if name in self._cards:
             return self._card(self._cards[name], self._obtain(self._cards[name]))
         if name in self._bags:
@@ -183,11 +209,37 @@ class _Loader:
             raise CheckpointError(f"cannot read '{path}': {error.strerror}") from error
         raise _unknown(name, [AUTO, *self._cards, *self._bags, *installed_names()])
 
-    def _best(self) -> LoadedModel:
+    def obtain(self, name: str, beside: Path = Path(), within: tuple[Path, ...] = ()) -> str:
+        """Download what `load` would, and return what to load; a wrong name is left to `load`."""
+        if name == AUTO:
+            card, *_ = self._best()
+            return card.name
+        if name in self._cards:
+            self._obtain(self._cards[name])
+        elif found := self._find_bag(name, beside):
+            bag, path = found
+            if path not in within:
+                self._expect(bag)
+                for member in bag.members:
+                    self.obtain(member, path.parent, (*within, path))
+        return name
+
+    def _find_bag(self, name: str, beside: Path) -> tuple[BagCard, Path] | None:
+        """A bag of the registry or of a file, and where its card is."""
+        if name in self._bags:
+            return self._bags[name], bag_card_path(name)
+        path = beside / Path(name).expanduser()
+        try:
+            return (load_yaml(path, BagCard), path) if _is_bag(path) else None
+        except OSError:
+            return None
+
+    def _best(self) -> tuple[ModelCard, Path, str | None]:
+        """The best network that can be had, its file, and a warning if there are better ones."""
         official = [card for card in self._cards.values() if card.official]
         for card in official:
             if path := self._places.find(card):
-                return self._card(card, path)
+                return card, path, None
         best, starter = official[0], self._cards[_STARTER]
         try:
             path = self._obtain(best)
@@ -197,8 +249,8 @@ class _Loader:
                 raise
             warning = _fallback_warning(best, starter, error)
             logger.warning("%s", warning)
-            return self._card(starter, small, warning)
-        return self._card(best, path)
+            return starter, small, warning
+        return best, path, None
 
     def _obtain(self, card: ModelCard) -> Path:
         """The path of a network's file, after downloading it if need be."""
@@ -245,7 +297,7 @@ class _Loader:
         )
 
     def _file(self, path: Path, within: tuple[Path, ...]) -> LoadedModel:
-        if path.suffix in (".yaml", ".yml") and not describes_network(path):
+        if _is_bag(path):
             return self._bag(load_yaml(path, BagCard), path, within)
         if description := find_description(path):
             from streamsep.models.exported import load_described
@@ -295,14 +347,23 @@ class _Loader:
         if within[-1] in within[:-1]:
             chain = " → ".join(each.name for each in within[within.index(within[-1]) :])
             raise ConfigError(f"this bag is a member of itself ({chain}); leave it out of one")
+        self._expect(bag)
+        return [self.load(member, path.parent, within) for member in bag.members]
+
+    def _expect(self, bag: BagCard) -> None:
+        """Count what of its members has to be downloaded."""
         cards = [self._cards[member] for member in bag.members if member in self._cards]
         self._progress.expect(card for card in cards if self._places.find(card) is None)
-        return [self.load(member, path.parent, within) for member in bag.members]
 
     def _network(self, path: Path) -> Network | TunedHybridDemucs:
         if path not in self._networks:
             self._networks[path] = _load_network(path, self._device, self._precision)
         return self._networks[path]
+
+
+def _is_bag(path: Path) -> bool:
+    """Whether a file describes a bag."""
+    return path.suffix in (".yaml", ".yml") and path.is_file() and not describes_network(path)
 
 
 def _weighted(bag: BagCard, members: Sequence[LoadedModel]) -> list[Member]:

@@ -22,9 +22,15 @@ AT_MOST_S = 120.0
 
 
 class Command:
-    """`streamsep live --json`, running."""
+    """`streamsep live --json`, running.
 
-    def __init__(self, run_folder: Path, *arguments: object) -> None:
+    Args:
+        run_folder: where an engine of this user would be.
+        arguments: besides the devices.
+        variables: of the environment, besides a new user's.
+    """
+
+    def __init__(self, run_folder: Path, *arguments: object, **variables: str) -> None:
         self._news: list[str] = []
         self._process = subprocess.Popen(
             [sys.executable, "-m", "streamsep", "live", *DEVICES, "--json", *map(str, arguments)],
@@ -32,7 +38,7 @@ class Command:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=_environment(run_folder),
+            env={**_environment(run_folder), **variables},
         )
 
     def await_phase(self, phase: str) -> dict[str, Any]:

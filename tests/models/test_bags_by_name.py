@@ -15,7 +15,7 @@ from tiny_networks import tiny_network
 
 from streamsep.config import BagCard, load_bag_cards, load_model_cards
 from streamsep.errors import CheckpointError, ConfigError, DownloadError, UnknownModelError
-from streamsep.models import available_models, load_model, registry
+from streamsep.models import available_models, load_model, obtain_model, registry
 from streamsep.models.checkpoints import save_checkpoint
 
 NAME = "repro_mdx_a_hybrid_only"
@@ -104,6 +104,17 @@ def test_a_member_that_cannot_be_had_is_named(places, monkeypatch):
     monkeypatch.setattr(registry, "fetch", broken)
     with pytest.raises(DownloadError, match=f"{NAME}: cannot download https://.*: no network"):
         load_model(NAME, **places)
+
+
+def test_all_members_can_be_obtained_before_a_bag_is_loaded(places, own):
+    calls = []
+    inner = own("inner.yaml", members=[NAME, "outer.yaml"])
+    outer = own("outer.yaml", members=["one.safetensors", "inner.yaml"])
+    path = obtain_model(outer, progress=lambda *call: calls.append(call), **places)
+    assert path == str(outer)
+    assert calls[-1][0] == calls[0][1] == 2 * calls[1][0]
+    assert load_model(NAME, download=False, **places).name == NAME
+    assert inner.exists()
 
 
 def test_the_list_has_the_bags_and_says_whether_all_members_are_there(places):

@@ -11,7 +11,7 @@ from streamsep.models import places as places_module
 from streamsep.models import registry
 from streamsep.models.checkpoints import save_checkpoint
 from streamsep.models.hybrid_demucs import HybridDemucs, HybridDemucsConfig
-from streamsep.models.registry import available_models, load_model
+from streamsep.models.registry import available_models, load_model, obtain_model
 
 OFFICIAL = [card for card in load_model_cards().values() if card.official]
 BEST = OFFICIAL[0]
@@ -133,6 +133,19 @@ def test_auto_falls_back_on_the_starter_and_says_so(places, download, reason):
     assert BEST.name in model.warning
     assert "dB SDR" in model.warning
     assert "\n" not in model.warning
+
+
+def test_a_network_can_be_obtained_before_it_is_loaded(places, weights, monkeypatch, caplog):
+    assert obtain_model(**places) == "starter"
+    assert "'starter'" in caplog.text
+    assert obtain_model(weights, **places) == str(weights)
+    assert obtain_model("nobodys", **places) == "nobodys"
+    with pytest.raises(DownloadError, match="no network"):
+        obtain_model(BEST.name, **places)
+
+    monkeypatch.setattr(registry, "fetch", lambda url, destination, **_: put(weights, destination))
+    assert obtain_model(**places) == BEST.name
+    assert load_model(BEST.name, download=False, **places).name == BEST.name
 
 
 def test_auto_without_anything_is_a_download_error(places, tmp_path):

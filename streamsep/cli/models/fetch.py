@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streamsep.cli.download_bar import DownloadBar
 from streamsep.cli.models.finding import cards_of, find_available
 from streamsep.cli.models.listing import torch_hub_folder
 from streamsep.cli.screen import CacheDir, readable_size
@@ -55,7 +56,7 @@ def _obtain(card: ModelCard, places: Places) -> Path:
                 "streamsep"
             )
         return path
-    with _Bar(card.name) as bar:
+    with DownloadBar(card.name) as bar:
         # A file that is already there is checked and, if it is right, kept.
         target = path or destination
         download.fetch(
@@ -66,45 +67,3 @@ def _obtain(card: ModelCard, places: Places) -> Path:
             progress=bar.show,
         )
     return target
-
-
-class _Bar:
-    """A bar on the terminal while something is downloaded; nothing where there is no terminal.
-
-    Args:
-        name: what is being downloaded.
-    """
-
-    def __init__(self, name: str) -> None:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            DownloadColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-        )
-
-        console = Console(stderr=True)
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            DownloadColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._task = self._progress.add_task(name, start=False, visible=False)
-
-    def __enter__(self) -> _Bar:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def show(self, done: int, total: int | None) -> None:
-        """Show how many bytes have arrived."""
-        self._progress.start_task(self._task)
-        self._progress.update(self._task, completed=done, total=total, visible=True)
