@@ -84,13 +84,13 @@ class MovingBranches:
             branch.move(steps)
 
     def run(self, x: Tensor, parts: Sequence[Part]) -> Tensor:
-        """Map some parts of the window, rows x [R, C, 1, n] one after the other, to the same shape.
+        """Add the branches to some parts of the window, rows x [R, C, 1, n] one after the other.
 
         All that is not kept since the last move must be among them.
         """
         for branch in self._branches:
             parts = [part.without(branch.reach, self._length) for part in parts]
-            x = branch.run(x, parts)
+            branch.run(x, parts)
         return x
 
 
@@ -124,4 +124,4 @@ class _MovingBranch:
         h = window
         if len(parts) > 1:
             h = torch.cat([window[:, part.span] for part in parts], dim=1)
-        return self._branch.widen(h, among=window).add_(x)
+        return self._branch.widen(h, x, among=window)

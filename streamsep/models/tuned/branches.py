@@ -47,9 +47,9 @@ class TunedBranches:
         self.branches = [TunedBranch(branch, dtype) for branch in branches.layers]
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Map rows x [R, C, 1, T], every one by itself, to the same shape."""
+        """Add to rows x [R, C, 1, T], every one by itself, what each branch makes of them."""
         for branch in self.branches:
-            x = branch(x)
+            branch(x)
         return x
 
 
@@ -81,8 +81,8 @@ class TunedBranch:
         self.widen = _NormalisedGate(widen, widen_norm, scale, dtype)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Map rows x [R, C, 1, T], every one by itself, to the same shape."""
-        return self.widen(self.between(self.squeeze(x))).add_(x)
+        """Add to rows x [R, C, 1, T], every one by itself, what the branch makes of them."""
+        return self.widen(self.between(self.squeeze(x)), x)
 
     def between(self, h: Tensor) -> Tensor:
         """What happens between squeezing and widening: [R, q, 1, T] to [R, T, q]."""
@@ -139,11 +139,12 @@ class _NormalisedGate:
             torch.cat(columns, dim=1).float()[:, :, None, None], beta.float(), dtype=dtype
         )
 
-    def __call__(self, h: Tensor, among: Tensor | None = None) -> Tensor:
-        """Map rows h [R, T, q] to [R, C, 1, T].
+    def __call__(self, h: Tensor, onto: Tensor, among: Tensor | None = None) -> Tensor:
+        """Widen rows h [R, T, q] and add them to rows [R, C, 1, T] in place.
 
         Args:
             h: what to widen.
+            onto: what it is added to, and what is returned.
             among: steps [R, N, q] over which the norm is, if not over those of h alone.
         """
         mean, rate = self._statistics((h if among is None else among).float())
@@ -157,7 +158,16 @@ class _NormalisedGate:
         wide = h.new_empty(*h.shape[:2], channels + constant.shape[2])
         torch.mul(h, rate[:, None, None], out=wide[..., :channels])
         wide[..., channels:] = constant
-        return self._gate(wide.transpose(1, 2)[:, :, None])
+        wide = wide.transpose(1, 2)[:, :, None]
+        if len(wide) > 1:
+            return self._gate(wide, onto)
+        # A wave is one long row: some steps at a time stay in the cache.
+        per_block = max(1, _BLOCK_BYTES // (onto.shape[1] * onto.element_size()))
+        for part, place in zip(
+            torch.split(wide, per_block, -1), torch.split(onto, per_block, -1), strict=True
+        ):
+            self._gate(part, place)
+        return onto
 
     def _statistics(self, h: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and inverse deviation of what the convolution makes of each row, [R]."""
@@ -167,6 +177,9 @@ class _NormalisedGate:
         variance = torch.addcmul(squares, mean, mean, value=-1).clamp_(min=0)
         return mean, variance.add_(self._eps).rsqrt_()
 
+
+_BLOCK_BYTES = 1 << 21
+"""Of a wave that is widened at a time."""
 
 _ALIGNED = 4
 """Channels come in multiples of this many: 16 bytes in float32."""

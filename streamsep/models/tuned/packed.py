@@ -143,9 +143,10 @@ class GatedConvolution:
             for half, half_bias in zip(weight.chunk(2), bias.chunk(2), strict=True)
         )
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """Map x [B, C_in, F, T] to [B, C, F, T]."""
-        return self._value(x).mul_(self._gate(x, "sigmoid"))
+    def __call__(self, x: Tensor, onto: Tensor | None = None) -> Tensor:
+        """Map x [B, C_in, F, T] to [B, C, F, T], or add that to a tensor in place."""
+        value, gate = self._value(x), self._gate(x, "sigmoid")
+        return value.mul_(gate) if onto is None else onto.addcmul_(value, gate)
 
 
 class PackedTransposedConvolution:
