@@ -183,8 +183,8 @@ class HybridFollower:
         self, x: Tensor, mean: Tensor, deviation: Tensor, stretches: Sequence[slice]
     ) -> Tensor:
         """Some stretches of x [B, C, F, T], as the outermost layers take them."""
-        taken = gathered(x, stretches).sub_(mean).div_(1e-5 + deviation)
-        return taken.to(self._network.dtype)
+        taken = gathered(x, stretches) - mean
+        return taken.div_(1e-5 + deviation).to(self._network.dtype)
 
     def _take_over(self, other: HybridFollower, batch: int) -> None:
         self._spectrum.begin_as(other._spectrum, batch)

@@ -14,7 +14,10 @@ __all__ = ["Window", "WindowStatistics", "gathered"]
 
 
 def gathered(x: Tensor, stretches: Sequence[slice]) -> Tensor:
-    """Some stretches of steps of x [B, C, F, T], one after the other, in channels_last."""
+    """Some stretches of steps of x [B, C, F, T], one after the other, in channels_last.
+
+    All of x may come back as it is.
+    """
     if len(stretches) == 1:
         return x[..., stretches[0]].contiguous(memory_format=torch.channels_last)
     in_memory = x.permute(0, 2, 3, 1)
@@ -25,7 +28,7 @@ class Window:
     """The last steps of a tensor [B, C, F, T] in channels_last that grows at its end.
 
     The steps lie in a buffer of twice the length, so that moving on costs a copy of the whole only
-    when its end is reached.
+    when its end is reached; what is written as a whole is the buffer, and costs none.
 
     Args:
         length: N, steps of the window.
@@ -39,10 +42,11 @@ class Window:
     @property
     def steps(self) -> Tensor:
         """The window [B, C, F, N]; a view that the next write changes."""
+        self._make_room()
         return self._buffer[..., self._start : self._start + self.length]
 
     def take(self, stretches: Sequence[slice]) -> Tensor:
-        """A copy of some stretches of it, one after the other."""
+        """Some stretches of it, one after the other, which may be its own memory."""
         return gathered(self.steps, stretches)
 
     def begin_as(self, other: Window, batch: int) -> None:
@@ -55,24 +59,37 @@ class Window:
     def move(self, steps: int) -> None:
         """Let the oldest steps go; the youngest hold anything until they are written."""
         self._start += steps
-        if self._start + self.length > self._buffer.shape[-1]:
-            # A copy first: the two stretches may overlap.
-            kept = self._buffer[..., self._start :].clone()
-            self._buffer[..., : kept.shape[-1]] = kept
-            self._start = 0
 
     def write(self, first: int, values: Tensor) -> None:
-        """Write some steps [B, C, F, n] from a position in the window on; all of them at first."""
+        """Write some steps [B, C, F, n] from a position in the window on; all of them at first.
+
+        All of them are kept as they are given, and must not be changed any more.
+        """
         if values.shape[-1] == self.length:
-            self._buffer = torch.empty(
-                (*values.shape[:-1], 2 * self.length),
-                dtype=values.dtype,
-                device=values.device,
-                memory_format=torch.channels_last,
-            )
+            self._buffer = values.contiguous(memory_format=torch.channels_last)
             self._start = 0
+            return
+        self._make_room()
         begin = self._start + first
         self._buffer[..., begin : begin + values.shape[-1]] = values
+
+    def _make_room(self) -> None:
+        """Go on at the beginning of the buffer where its end was reached."""
+        room = self._buffer.shape[-1]
+        if self._start + self.length <= room:
+            return
+        kept = self._buffer[..., self._start :]
+        if room < 2 * self.length:
+            self._buffer = torch.empty(
+                (*kept.shape[:-1], 2 * self.length),
+                dtype=kept.dtype,
+                device=kept.device,
+                memory_format=torch.channels_last,
+            )
+        else:
+            kept = kept.clone()  # the two stretches may overlap
+        self._buffer[..., : kept.shape[-1]] = kept
+        self._start = 0
 
 
 class WindowStatistics:
