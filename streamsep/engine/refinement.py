@@ -28,6 +28,7 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
+from streamsep.audio.inverse_stft import inverse_stft
 from streamsep.errors import ConfigError
 
 __all__ = [
@@ -124,13 +125,8 @@ class WienerRefinement:
 
     def _waveform(self, spectrum: Tensor, length: int) -> Tensor:
         """Inverse of `_spectrum`, [B, C, length]."""
-        flat = torch.istft(
-            spectrum.flatten(0, 1),
-            4 * self._hop,
-            self._hop,
-            window=self._window.to(spectrum.device),
-            length=length,
-        )
+        window = self._window.to(spectrum.device)
+        flat = inverse_stft(spectrum.flatten(0, 1), window, self._hop, length)
         return flat.reshape(*spectrum.shape[:2], length)
 
 

@@ -22,8 +22,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from streamsep.audio.inverse_stft import inverse_stft
 from streamsep.errors import ConfigError
-from streamsep.models.inverse_stft import inverse_stft
 from streamsep.models.network import NetworkConfig, SeparationNetwork, check_least
 from streamsep.models.wiener import wiener_filter
 

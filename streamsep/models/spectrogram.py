@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from streamsep.models.inverse_stft import inverse_stft
+from streamsep.audio.inverse_stft import inverse_stft
 
 if TYPE_CHECKING:
     from streamsep.models.hybrid_config import HybridDemucsConfig

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from streamsep.models.inverse_stft import inverse_stft
+from streamsep.audio.inverse_stft import inverse_stft
 
 WAITING = {torch.ops.aten.equal.default, torch.ops.aten._local_scalar_dense.default}
 """What a GPU has to be waited for: comparing tensors and looking at a number."""
