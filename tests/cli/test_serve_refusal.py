@@ -17,10 +17,9 @@ from measured import measurement
 from tiny_networks import tiny_network
 
 from bridge.protocol import Hello, Mode
-from bridge.run_folder import ipc_endpoints
 from bridge.server import Engine
 from bridge.server.offers import OfferRefusedError
-from streamsep.cli.live_setup import make_keeper
+from streamsep.cli.live_setup import engine_command
 from streamsep.cli.serve_refusal import check_preset_holds
 from streamsep.config import LatencyPreset
 from streamsep.config.live import LiveConfig
@@ -196,27 +195,17 @@ def test_serve_refuses_in_one_line(user: Path) -> None:
 
 @pytest.mark.parametrize("allow_late", [True, False])
 def test_live_tells_the_engine_that_it_starts(user: Path, allow_late: bool) -> None:
-    keeper = make_keeper(
-        ipc_endpoints(user),
-        None,
-        LiveConfig(preset=str(user / "heavy.yaml")),
-        "cpu",
-        may_start=True,
-        allow_late=allow_late,
-    )
-    assert keeper.command is not None
-    assert ("--allow-late" in keeper.command) == allow_late
-    assert "--precision" not in keeper.command
+    settings = LiveConfig(preset=str(user / "heavy.yaml"))
+    told = engine_command(settings, "cpu", allow_late=allow_late)
+    assert ("--allow-late" in told) == allow_late
+    assert "--precision" not in told
 
 
-def test_live_tells_the_engine_how_exactly_to_compute(user: Path) -> None:
+def test_live_tells_the_engine_how_exactly_to_compute() -> None:
     settings = LiveConfig(precision="bfloat16", exact=True)
-    keeper = make_keeper(
-        ipc_endpoints(user), None, settings, "cpu", may_start=True, allow_late=False
-    )
-    assert keeper.command is not None
-    assert "--exact" in keeper.command
-    assert keeper.command[keeper.command.index("--precision") + 1] == "bfloat16"
+    told = engine_command(settings, "cpu", allow_late=False)
+    assert "--exact" in told
+    assert told[told.index("--precision") + 1] == "bfloat16"
 
 
 def test_who_insists_is_served_and_files_come_whole(user: Path, tmp_path: Path) -> None:
