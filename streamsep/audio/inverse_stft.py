@@ -15,6 +15,8 @@ hops long; the same hop of every frame makes one row::
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -47,21 +49,49 @@ def inverse_stft(
     n_fft = window.shape[-1]
     norm = "ortho" if normalized else "backward"
     frames = torch.fft.irfft(z.transpose(1, 2), n=n_fft, norm=norm).mul_(window)
-    # The picture's columns along one axis, the samples within a hop along another.
-    hops = -(-n_fft // hop)
-    batch, count = frames.shape[:2]
-    squares = window.square()
-    if missing := hops * hop - n_fft:
-        frames, squares = F.pad(frames, (0, missing)), F.pad(squares, (0, missing))
-    pieces, squares = frames.view(batch, count, hops, hop), squares.view(hops, hop)
-    whole = count + 2 * beyond
-    total = frames.new_zeros(batch, whole + hops - 1, hop)
-    envelope = frames.new_zeros(whole + hops - 1, hop)
-    for row in range(hops):
-        total[:, row + beyond : row + beyond + count] += pieces[:, :, row]
-        envelope[row : row + whole] += squares[row]
+    squares = window.square().expand(1, frames.shape[1] + 2 * beyond, n_fft)
+    total = _sum(frames, hop, beyond)
+    envelope = _sum(squares, hop, 0)[0]
+    whole = squares.shape[1]
     begin, end = n_fft // 2, (whole - 1) * hop + n_fft
     heard = slice(begin, min(begin + length, end))
-    waves = total.flatten(1)[:, heard] / envelope.flatten()[heard]
+    waves = total[:, heard] / envelope[heard]
     silent = length - waves.shape[-1]
     return F.pad(waves, (0, silent)) if silent else waves
+
+
+def _sum(frames: Tensor, hop: int, beyond: int) -> Tensor:
+    """The sum of frames [B, N, n_fft] along time, between `beyond` frames of zeros on each side."""
+    return torch.as_tensor(_Sum.apply(frames, hop, beyond))  # type: ignore[no-untyped-call]
+
+
+class _Sum(torch.autograd.Function):
+    """What `_sum` returns, and its gradient.
+
+    That is the gradient of the sum, cut into frames: one pass over memory, where autograd
+    by itself would go over all of it for every row of the picture.
+    """
+
+    @staticmethod
+    def forward(frames: Tensor, hop: int, beyond: int) -> Tensor:
+        batch, count, n_fft = frames.shape
+        # The picture's columns along one axis, the samples within a hop along another.
+        hops = -(-n_fft // hop)
+        if missing := hops * hop - n_fft:
+            frames = F.pad(frames, (0, missing))
+        pieces = frames.reshape(batch, count, hops, hop)
+        total = frames.new_zeros(batch, count + 2 * beyond + hops - 1, hop)
+        for row in range(hops):
+            first = row + beyond
+            total[:, first : first + count] += pieces[:, :, row]
+        return total.flatten(1)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, int, int], output: Tensor) -> None:
+        frames, ctx.hop, ctx.beyond = inputs
+        ctx.count, ctx.n_fft = frames.shape[1:]
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        frames = gradient.unfold(1, ctx.n_fft, ctx.hop)
+        return frames[:, ctx.beyond : ctx.beyond + ctx.count], None, None
