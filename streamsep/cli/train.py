@@ -91,8 +91,10 @@ def train(
     several processes: torchrun --nproc-per-node 2 --no-python streamsep train ...
     """
     settings = _settings(config, steps, epochs, start_from)
+    from streamsep.devices.allocator import keep_freed_memory
     from streamsep.training.team import join_team
 
+    keep_freed_memory()
     place = _choose_device(device)
     with _team_of(join_team, place) as team:
         from streamsep.training.loop import TrainingRun

@@ -58,6 +58,7 @@ class Optimisation:
             lr=config.optimiser.learning_rate,
             betas=config.optimiser.betas,
             weight_decay=config.optimiser.weight_decay,
+            fused=True,
         )
         self._practice = None
         if config.streaming is not None:
