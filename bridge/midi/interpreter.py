@@ -12,8 +12,8 @@ or passed it::
                     ^ met
 
 **Pairs.** A 14-bit fader sends a coarse half and a fine one. A coarse half by itself would be a
-step back or forth of up to 1/128 of the way, so it waits for its fine half. What has waited until
-`settle` belongs to a controller that sends nothing finer.
+step back or forth of up to 1/128 of the way, so it waits for its fine half. A fader that lets one
+wait until the next, or until `settle`, has nothing finer to send, and no longer waits for it.
 
 Source: MIDI 1.0 Detailed Specification, Control Change, controllers 0 to 63.
 """
@@ -173,12 +173,12 @@ class _Fader(_Listener):
         self._binding = binding
         self._taper = Taper(binding)
         self._picks_up = midi_map.pick_up if binding.pick_up is None else binding.pick_up
-        self._sends_fine = False
         self.forget()
 
     def forget(self) -> None:
         """Nothing is known of it."""
         self.sent = None
+        self._sends_fine: bool | None = None
         self._coarse: int | None = None
         self._waiting = False
         self._position: float | None = None
@@ -186,14 +186,15 @@ class _Fader(_Listener):
         """What it has set its control to; None before it has met it."""
 
     def take(self, event: MidiEvent) -> float | None:
-        """The position that a message tells; None for the first half of one."""
+        """The position that a message tells; None if it may be the first half of one."""
         if event.kind is MidiKind.PITCH_BEND:
             return event.value / 16383
         if self._binding.fine_cc is None:
             return event.value / 127
         if event.number == self._binding.cc:
-            self._coarse, self._waiting = event.value, True
-            return None
+            before = self.settle()
+            self._coarse, self._waiting = event.value, self._sends_fine is not False
+            return before if self._waiting else event.value / 127
         self._sends_fine, self._waiting = True, False
         return None if self._coarse is None else (self._coarse << 7 | event.value) / 16383
 
@@ -202,6 +203,7 @@ class _Fader(_Listener):
         if not self._waiting:
             return None
         self._waiting = False
+        self._sends_fine = bool(self._sends_fine)
         assert self._coarse is not None
         # By the standard a coarse half sets the fine one to 0; a fader without fine halves must
         # reach the top all the same.

@@ -78,6 +78,29 @@ def test_a_controller_of_7_bits_reaches_both_ends_of_a_pair(values: list[int]) -
         assert hands.controls.get("wet") == value / 127
 
 
+@given(st.lists(data, min_size=2, unique=True))
+def test_a_controller_of_7_bits_is_followed_while_it_moves(values: list[int]) -> None:
+    hands = Hands({"control": "wet", "cc": 7, "fine_cc": 39}, pick_up=False)
+    hands.send((0xB0, 7, values[0]))
+    for value in values[1:]:
+        hands.send((0xB0, 7, value))
+        assert hands.controls.get("wet") == value / 127
+
+
+def test_another_controller_may_be_finer_than_the_last() -> None:
+    hands = Hands({"control": "wet", "cc": 7, "fine_cc": 39}, pick_up=False)
+    hands.send((0xB0, 7, 1), (0xB0, 7, 2))
+    hands.interpreter.forget_controller()
+    assert hands.send((0xB0, 7, 64), (0xB0, 39, 5)) == [(64 * 128 + 5) / 16383]
+
+
+def test_a_fine_fader_may_leave_out_halves_that_are_zero() -> None:
+    hands = Hands({"control": "wet", "cc": 7, "fine_cc": 39}, pick_up=False)
+    hands.send((0xB0, 7, 64), (0xB0, 39, 5))
+    assert hands.send((0xB0, 7, 65), (0xB0, 7, 66)) == [65 * 128 / 16383]
+    assert hands.settle() == [66 * 128 / 16383]
+
+
 def test_a_fine_half_alone_moves_within_the_coarse_one() -> None:
     hands = Hands({"control": "wet", "cc": 7, "fine_cc": 39}, pick_up=False)
     assert hands.send((0xB0, 39, 5)) == []
