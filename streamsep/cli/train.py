@@ -77,7 +77,7 @@ def train(
         typer.Option(
             "--device",
             metavar="DEVICE",
-            help="cpu, cuda or cuda:N.",
+            help="cpu, cuda or cuda:N; cuda is a GPU for each process that torchrun started.",
             show_default="cuda if there is one",
         ),
     ] = None,
@@ -130,13 +130,20 @@ def _choose_device(wanted: str | None) -> torch.device:
     """The device that was asked for, or this process's GPU, or the CPU; one that works.
 
     Raises:
-        ConfigError: it does not.
+        ConfigError: it does not, or the other processes of this machine would have it, too.
     """
     import torch
 
+    own = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"  # torchrun numbers a machine's processes
     if wanted is None:
-        gpu = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"  # torchrun numbers a machine's processes
-        wanted = gpu if torch.cuda.is_available() else "cpu"
+        wanted = own if torch.cuda.is_available() else "cpu"
+    elif wanted == "cuda":
+        wanted = own
+    elif wanted.startswith("cuda:") and _processes_here() > 1:
+        raise ConfigError(
+            f"got --device {wanted} for {_processes_here()} processes, which would all share it; "
+            "take --device cuda, which is a GPU for each, and choose GPUs by CUDA_VISIBLE_DEVICES"
+        )
     try:
         device = torch.device(wanted)
         torch.zeros(1, device=device)
@@ -147,6 +154,11 @@ def _choose_device(wanted: str | None) -> torch.device:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     return device
+
+
+def _processes_here() -> int:
+    """How many processes of the run there are on this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
 @contextmanager

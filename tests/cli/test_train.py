@@ -161,6 +161,25 @@ def test_mistakes_are_named_before_anything_is_written(
     assert not out.exists()
 
 
+def test_every_process_takes_its_own_gpu(config: Path, data: Path, tmp_path: Path) -> None:
+    # No machine has so many: which one was taken is in the refusal.
+    options = [config, "--data", data, "--out", tmp_path / "run", "--device", "cuda"]
+    error = run(train, *options, LOCAL_RANK="63", LOCAL_WORLD_SIZE="64").exception
+    assert isinstance(error, ConfigError)
+    assert "device 'cuda:63' cannot be used here" in str(error)
+
+
+def test_processes_do_not_share_a_gpu(config: Path, data: Path, tmp_path: Path) -> None:
+    options = [config, "--data", data, "--out", tmp_path / "run", "--device", "cuda:63"]
+    error = run(train, *options, LOCAL_RANK="1", LOCAL_WORLD_SIZE="2").exception
+    assert isinstance(error, ConfigError)
+    assert "for 2 processes, which would all share it; take --device cuda" in str(error)
+    # One process may take any that is there.
+    error = run(train, *options).exception
+    assert isinstance(error, ConfigError)
+    assert "device 'cuda:63' cannot be used here" in str(error)
+
+
 def test_a_mistake_is_one_line_and_code_2(config: Path, tmp_path: Path) -> None:
     done = streamsep("train", config, "--data", tmp_path / "none", "--out", tmp_path / "run")
     assert done.returncode == 2
