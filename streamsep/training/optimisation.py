@@ -12,6 +12,7 @@ from streamsep.errors import TrainingError
 from streamsep.training.dataset.chance import Purpose, generator
 from streamsep.training.live_practice import LivePractice
 from streamsep.training.loss import Criterion
+from streamsep.training.mixed_precision import mixed_precision
 from streamsep.training.reports import StepReport
 from streamsep.training.schedule import rate_share_at
 from streamsep.training.svd_penalty import svd_penalty
@@ -102,8 +103,7 @@ class Optimisation:
         if self._practice is not None:
             stems = stems[..., : self._practice.segment(step)]
             weight = self._practice.weights(step, self._batches.indices(step)).to(stems.device)
-        half = self._config.precision == "bfloat16"
-        with torch.autocast(stems.device.type, dtype=torch.bfloat16, enabled=half):
+        with mixed_precision(self._network, self._config.precision, stems.device):
             estimate = model(stems.sum(dim=1))
         return self.criterion(estimate.float(), stems, weight)
 
