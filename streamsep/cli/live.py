@@ -128,9 +128,13 @@ class _Stop:
         self._interrupts = False
         self._duration_s = duration_s
         self._end_s: float | None = None
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            if hasattr(signal, name):
-                signal.signal(getattr(signal, name), self._tell)
+        heeded = [signal.SIGINT, signal.SIGTERM]
+        # Whoever ignores it wants the music to outlive the terminal: nohup does. SIGINT is ignored
+        # by any script's `&`, though, without anybody having asked for it, and still has to end it.
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            heeded.append(signal.SIGHUP)
+        for number in heeded:
+            signal.signal(number, self._tell)
 
     def playing(self) -> None:
         """It plays: the time counts from the first call on."""

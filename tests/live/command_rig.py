@@ -85,9 +85,13 @@ class Command:
         (engine,) = [each for each in serving if each.ppid() in {other.pid for other in serving}]
         return engine
 
+    def signal(self, number: signal.Signals) -> None:
+        """Signal it, and let it do what it likes."""
+        self._process.send_signal(number)
+
     def end(self, number: signal.Signals) -> tuple[int, list[dict[str, Any]], str]:
         """Signal it; the exit code, what it said since the last time, and its errors."""
-        self._process.send_signal(number)
+        self.signal(number)
         out, errors = self._process.communicate(timeout=60)
         return self._process.returncode, [json.loads(line) for line in out.splitlines()], errors
 

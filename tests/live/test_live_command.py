@@ -102,6 +102,29 @@ def test_nothing_is_left_when_the_command_ends(user: Path, number: signal.Signal
 
 
 @pytest.mark.usefixtures("jack")
+@pytest.mark.parametrize("ignored", [False, True])
+def test_a_hang_up_ends_the_command_unless_it_was_started_to_ignore_it(
+    user: Path, ignored: bool
+) -> None:
+    # As nohup does it: a process begins with what its parent ignores.
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
+    try:
+        command = Command(user)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    try:
+        command.await_phase("playing")
+        command.signal(signal.SIGHUP)
+        if ignored:
+            played = command.await_phase("playing")["samples"]
+            command.await_status(lambda each: each["samples"] > played + RATE)
+            command.signal(signal.SIGTERM)
+        command.await_phase("closed")
+    finally:
+        command.close()
+
+
+@pytest.mark.usefixtures("jack")
 def test_an_engine_of_its_own_is_started_again_and_ends_with_the_command(tmp_path: Path) -> None:
     weights, preset = tmp_path / "tiny.safetensors", tmp_path / "slow.yaml"
     save_checkpoint(tiny_model().separator, weights, licence="CC0", training="none")
