@@ -179,6 +179,20 @@ def test_automation_does_not_depend_on_blocks_and_does_not_click(
     assert 0 < steps.max() < 0.25 / 64
 
 
+def test_however_many_points_a_block_has_parameters_end_where_the_last_one_says(
+    make_host: MakeHost,
+) -> None:
+    with make_host("ipc:///nowhere.ipc") as host:
+        host.start()
+        for point in range(300):
+            host.tell("queue", PARAMETERS["mix"], point, point / 299)
+        host.tell("queue", PARAMETERS["bypass"], 0, 1)
+        host.tell("process", OFFLINE, 8192)
+        assert float(host.tell("get", PARAMETERS["mix"])) == 1
+        assert host.state["mix"] == "1000000"
+        assert host.state["bypass"] == "1000000"
+
+
 def test_a_reset_leaves_exact_silence(make_host: MakeHost, shim_engine: ShimEngine) -> None:
     mix = music()
     with make_host(shim_engine.endpoint) as host:

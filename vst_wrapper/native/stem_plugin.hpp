@@ -20,8 +20,9 @@ struct ParameterChange {
     double value;
 };
 
-// Changes of one block, in order of their offsets. Room for 256; what does not fit is applied at
-// once, which changes when, but not what.
+// Changes of one block, in order of their offsets. Room for 256; what does not fit is applied with
+// the last one of the same parameter that does, or at once if there is none, which changes when, but
+// not what a parameter is at the end.
 struct ParameterChanges {
     std::array<ParameterChange, 256> changes;
     int count = 0;

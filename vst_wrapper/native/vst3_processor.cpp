@@ -71,6 +71,18 @@ v3_result V3_API set_processing(void* self, v3_bool state) {
     return V3_OK;
 }
 
+// Real-time: what has no room takes the place of the last change of the same parameter that has, so
+// that a parameter ends where the host wants it.
+void make_do(ParameterChanges& to, ParameterValues& values, int index, double value) {
+    for (std::size_t place = to.changes.size(); place > 0; --place) {
+        ParameterChange& change = to.changes[place - 1];
+        if (change.index != index) continue;
+        change.value = value;
+        return;
+    }
+    values.set(index, value);
+}
+
 // Real-time: a host's queues of automation, in order of their offsets.
 void collect(v3_param_changes** from, ParameterChanges& to, ParameterValues& values) {
     to.count = 0;
@@ -86,7 +98,7 @@ void collect(v3_param_changes** from, ParameterChanges& to, ParameterValues& val
             double value = 0.0;
             if (v3_cpp_obj(queue)->get_point(queue, p, &offset, &value) != V3_OK) continue;
             if (to.count == static_cast<int>(to.changes.size())) {
-                values.set(index, value);
+                make_do(to, values, index, value);
                 continue;
             }
             int place = to.count++;
