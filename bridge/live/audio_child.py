@@ -46,7 +46,7 @@ from bridge.live.stem_player import StemPlayer
 from bridge.live.task import AudioTask
 from bridge.mixing import Mixer
 from bridge.recording import Recorder
-from streamsep.errors import ConfigError, EngineError, StreamSepError
+from streamsep.errors import ConfigError, EngineError, OutputError, StreamSepError
 
 __all__ = ["AudioChild"]
 
@@ -76,6 +76,8 @@ class AudioChild:
         self._portaudio: Any = None
         self._devices: list[Device] = []
         self._recorder: Recorder | None = None
+        self._unrecorded = ""
+        """Why nothing is recorded although it was asked for; empty otherwise."""
 
     def run(self) -> NoReturn:
         """Play until told to stop, or until the device is gone; the process ends here."""
@@ -170,9 +172,7 @@ class AudioChild:
         controls = open_control_block(client.stems, task.controls, task.settings)
         # Last, so that what is refused leaves no empty take behind.
         if task.record is not None:
-            self._recorder = Recorder(
-                Path(task.record), client.stems, len(task.input_channels), stream.sample_rate
-            )
+            self._recorder = self._begin_take(Path(task.record), stream, client)
         return StemPlayer(
             client,
             mixer,
@@ -183,6 +183,25 @@ class AudioChild:
             block=block,
             sink=self._recorder,
         )
+
+    def _begin_take(
+        self, folder: Path, stream: DeviceStream, client: LiveStemClient
+    ) -> Recorder | None:
+        """None where it cannot begin again: music that has played goes on without a recording.
+
+        Raises:
+            OutputError: it cannot begin, and nothing has played yet.
+        """
+        try:
+            return Recorder(
+                folder, client.stems, len(self._task.input_channels), stream.sample_rate
+            )
+        except OutputError as error:
+            if not self._task.patient:
+                raise
+            self._unrecorded = f"stopped: {error}"
+            _tell(Noted(text=f"playing without a recording: {error}"))
+            return None
 
     def _play(self, stream: DeviceStream, client: LiveStemClient, player: StemPlayer) -> NoReturn:
         reported_s = 0.0
@@ -203,7 +222,7 @@ class AudioChild:
         self._end(stream, Reason.STOPPED, "stopped")
 
     def _report(self, stream: DeviceStream, client: LiveStemClient, player: StemPlayer) -> None:
-        recording = ""
+        recording = self._unrecorded
         if self._recorder is not None:
             for line in self._recorder.poll():
                 _tell(Noted(text=line))

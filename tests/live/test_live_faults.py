@@ -104,6 +104,48 @@ def test_an_audio_process_that_is_killed_is_replaced_at_the_same_latency(
         assert loop.status.counts["samples"] > played
 
 
+def test_music_goes_on_where_the_recording_cannot_begin_again(
+    passing_engine: EngineProcess, server: JackServer, tmp_path: Path
+) -> None:
+    del server
+    takes = tmp_path / "takes"
+    with (
+        playing_hall(tmp_path / "hall", SIGNAL) as hall,
+        loop_between(passing_engine, record=str(takes)) as loop,
+    ):
+        run_until_playing(loop)
+        takes.rename(tmp_path / "unplugged")
+        takes.touch()
+        first = loop.child_pid
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        news: list[str] = []
+        while not any(line.startswith("playing again") for line in news):
+            news += run_for(loop, 0.1)
+        (said,) = [line for line in news if "record" in line]
+        assert said == f"playing without a recording: cannot record into '{takes}': it is no folder"
+        run_until_playing(loop)
+        assert_plays(loop, hall)
+        assert loop.status.measured is not None
+        assert loop.status.measured.recording.startswith("stopped: cannot record into")
+        assert loop.status.restarts == 1
+
+
+def test_a_recording_that_cannot_begin_at_all_is_refused(
+    passing_engine: EngineProcess, server: JackServer, tmp_path: Path
+) -> None:
+    del server
+    takes = tmp_path / "takes"
+    takes.touch()
+    with (
+        playing_hall(tmp_path / "hall", SIGNAL),
+        loop_between(passing_engine, record=str(takes)) as loop,
+        pytest.raises(ConfigError, match="it is no folder"),
+    ):
+        run_until_playing(loop)
+    assert audio_processes() == []
+
+
 def test_an_audio_process_that_stands_still_is_replaced(
     passing_engine: EngineProcess, server: JackServer, tmp_path: Path
 ) -> None:
