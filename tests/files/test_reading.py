@@ -106,6 +106,58 @@ def test_an_mp3_that_does_not_tell_its_length_is_read_to_its_end(
     assert 0 <= length - 4 * RATE < 3 * 1152
 
 
+def join(target: Path, *parts: bytes) -> Path:
+    target.write_bytes(b"".join(parts))
+    return target
+
+
+def vbri(mp3: bytes) -> bytes:
+    """The same mp3 with a tag of the other kind, as Fraunhofer's encoder writes it."""
+    tag = mp3.index(b"Xing")
+    fields = b"VBRI\0\1\0\0\0\0" + mp3[tag + 12 : tag + 16] + mp3[tag + 8 : tag + 12]
+    return mp3[:36] + fields.ljust(200, b"\0") + mp3[236:]
+
+
+ID3 = b"ID3\4\0\0\0\0\x10\0" + bytes(2048)
+
+
+@pytest.mark.parametrize("between", [b"", b"TAG" + bytes(125), b"TAG" + bytes(125) + ID3])
+def test_joined_mp3s_are_read_to_the_end_of_the_last(tmp_path: Path, between: bytes) -> None:
+    first = write(tmp_path / "first.mp3", noise())
+    second = write(tmp_path / "second.mp3", noise(length=2 * LENGTH))
+    path = join(tmp_path / "joined.mp3", ID3, first.read_bytes(), between, second.read_bytes())
+    with open_audio(path) as reader:
+        assert reader.frames is None
+        joined = whole(reader)
+        assert torch.equal(joined, whole(reader, 1_001))
+    with open_audio(first) as reader:
+        assert torch.equal(joined[:, :LENGTH], whole(reader))
+    assert 0 <= joined.shape[1] - 3 * LENGTH < 5 * 1152
+
+
+def test_joined_mp3s_of_another_encoder_are_read_to_the_end_of_the_last(tmp_path: Path) -> None:
+    part = vbri(write(tmp_path / "song.mp3", noise()).read_bytes())
+    with open_audio(join(tmp_path / "joined.mp3", part, part)) as reader:
+        assert 0 <= whole(reader).shape[1] - 2 * LENGTH < 6 * 1152
+
+
+def test_joined_mp3s_of_different_rates_are_refused_rather_than_cut(tmp_path: Path) -> None:
+    first = write(tmp_path / "first.mp3", noise())
+    soundfile.write(tmp_path / "second.mp3", noise(), 48_000)
+    second = tmp_path / "second.mp3"
+    joined = join(tmp_path / "joined.mp3", first.read_bytes(), second.read_bytes())
+    assert_refused(joined, "changes its sample rate or channels")
+
+
+def test_what_is_no_sound_behind_an_mp3_does_not_make_its_length_unknown(tmp_path: Path) -> None:
+    mp3 = write(tmp_path / "song.mp3", noise()).read_bytes()
+    picture = np.random.default_rng(0).bytes(300_000)
+    path = join(tmp_path / "tagged.mp3", ID3, mp3, b"APETAGEX", picture, b"TAG" + bytes(125))
+    with open_audio(path) as reader:
+        assert reader.frames == LENGTH
+        assert whole(reader).shape == (2, LENGTH)
+
+
 @pytest.mark.usefixtures("ffmpeg_installed")
 @pytest.mark.parametrize(
     ("name", "options", "codec"),
