@@ -122,7 +122,8 @@ class DeviceStream:
     def latency_terms(self) -> dict[str, int]:
         """Samples between the interface's input and a block, and between a block and its output.
 
-        As the callback was told last; what software clients of JACK declare is what counts there.
+        As the callback was told with the last block; what software clients of JACK declare is what
+        counts there.
         """
         before_s, after_s = self._times_s
         total = round((before_s + after_s) * self.sample_rate)
@@ -145,18 +146,23 @@ class DeviceStream:
         if flags:
             counters.overflows += bool(flags.input_overflow)
             counters.underflows += bool(flags.output_underflow)
-        # Callbacks of one block are told the same time; those of two blocks at times, too, where
-        # the server makes up for a pause.
-        in_pieces = self._block % _PIECE == 0 and times.currentTime == self._block_s
-        self._block = frames + (self._block if in_pieces else 0)
-        self._block_s = times.currentTime
-        counters.longest = max(counters.longest, self._block)
         input_s = times.inputBufferAdcTime
-        self._times_s = (times.currentTime - input_s, times.outputBufferDacTime - times.currentTime)
+        missing: int | None = None
         if self._next_input_s is not None:
             missing = round((input_s - self._next_input_s) * self.sample_rate)
             # Less is jitter of the clock that these times are read from.
             counters.lost += missing if frames <= missing <= most_lost else 0
+        # Callbacks of one block are told the same time, and the input of each goes on where that of
+        # the one before ended. Where a server makes up for a pause, two blocks may be told the same
+        # time; their input then begins at the same time, too.
+        if self._block % _PIECE == 0 and times.currentTime == self._block_s and missing == 0:
+            self._block += frames
+        else:
+            self._block = frames
+            self._block_s = times.currentTime
+            output_s = times.outputBufferDacTime
+            self._times_s = (times.currentTime - input_s, output_s - times.currentTime)
+        counters.longest = max(counters.longest, self._block)
         self._next_input_s = input_s + frames / self.sample_rate
         if self.play is None:
             outdata.fill(0.0)

@@ -45,11 +45,18 @@ class Sound:
     def start(self) -> None:
         pass
 
-    def come(self, input_s: float, frames: int = BLOCK) -> np.ndarray:
-        """A block whose input began at a time."""
+    def come(self, input_s: float, frames: int = BLOCK, piece: int = 0) -> np.ndarray:
+        """A block whose input began at a time, or what comes after some samples of it."""
         out = np.full((frames, 2), np.nan, np.float32)
-        self.callback(np.ones((frames, 2), np.float32), out, frames, Times(input_s, input_s, 0), 0)
+        after_s = piece / RATE
+        times = Times(input_s + after_s, input_s, input_s + after_s)
+        self.callback(np.ones((frames, 2), np.float32), out, frames, times, 0)
         return out
+
+    def come_in_pieces(self, input_s: float, *pieces: int) -> None:
+        """A block in several callbacks, as PortAudio cuts those of JACK."""
+        for index, frames in enumerate(pieces):
+            self.come(input_s, frames, piece=sum(pieces[:index]))
 
 
 def test_before_there_is_anything_to_play_there_is_silence() -> None:
@@ -94,8 +101,21 @@ def test_a_long_block_comes_in_pieces_and_short_ones_at_the_same_time_are_two() 
     sound.come(1.0)
     sound.come(1.0)
     assert counters.longest == BLOCK
-    for frames in (1024, 1024, 52):
-        sound.come(2.0, frames)
+    sound.come_in_pieces(2.0, 1024, 1024, 52)
     assert counters.longest == 2100
+    assert sound.stream.latency_terms() == {"device_input": 0, "device_output": 0}
     sound.come(3.0, 1024)
     assert counters.longest == 2100
+
+
+def test_blocks_of_a_piece_or_two_that_are_told_the_same_time_after_a_pause_are_no_longer_ones() -> (
+    None
+):
+    sound = Sound()
+    counters = sound.stream.counters
+    for second in (1.0, 2.1, 2.1, 2.1, 4.0):
+        sound.come(second, 1024)
+    assert counters.longest == 1024
+    for second in (5.0, 7.1, 7.1, 7.1, 11.0):
+        sound.come_in_pieces(second, 1024, 1024)
+    assert counters.longest == 2048
