@@ -55,7 +55,7 @@ Incremental = Annotated[
     bool,
     typer.Option(
         "--incremental/--exact",
-        help="Keep from hop to hop what a network can keep, or compute every window anew.",
+        help="Keep from hop to hop what a network can keep, or recompute every segment.",
     ),
 ]
 Block = Annotated[
@@ -86,8 +86,8 @@ def bench(
 
     Warm-up is not counted. A preset holds if computing takes at most 70 % of the time (RTF 0.7) and
     99 of 100 hops are in time; of those that hold, the one with the least latency is recommended.
-    'doctor', 'live' and 'serve' remember it. Close other programs first. Exit code: 0 all
-    measured, 1 some could not be, 2 nothing could.
+    The figures are kept: 'doctor' shows them, 'serve' and 'live' use them. Close other programs
+    first. Exit code: 0 all measured, 1 some could not be, 2 nothing could.
     """
     from streamsep.cli.bench_advice import kept_measurements
     from streamsep.cli.bench_round import BenchRound

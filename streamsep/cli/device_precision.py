@@ -22,8 +22,8 @@ PrecisionChoice = Annotated[
     DevicePrecision | None,
     typer.Option(
         "--precision",
-        help="How exactly the network computes; tf32 exists on CUDA devices. Elsewhere than on "
-        "a processor, for whole windows only.",
+        help="How exactly the network computes; tf32 exists on CUDA devices. On a GPU only "
+        "together with --exact, which is what 'serve' does there by itself.",
         show_default="as the network was made to",
     ),
 ]

@@ -37,7 +37,13 @@ def send(
         typer.Option("--live", help="At the pace of the music, as a sound card would play it."),
     ] = False,
     preset: Annotated[
-        str, typer.Option("--preset", metavar="NAME", show_default="the engine's")
+        str,
+        typer.Option(
+            "--preset",
+            metavar="NAME",
+            help="Latency preset; see 'streamsep presets'.",
+            show_default="the engine's",
+        ),
     ] = "",
     engine: EngineAddress = None,
     keys: KeysFolder = None,

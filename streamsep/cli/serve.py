@@ -52,16 +52,22 @@ def serve(
     ] = "live",
     device: Device = "auto",
     consistency: Annotated[
-        Consistency, typer.Option("--consistency", help="Of sessions that name none.")
+        Consistency,
+        typer.Option(
+            "--consistency",
+            help="How stems are made to sum to the mix (see 'streamsep separate'), for sessions "
+            "that do not say it.",
+        ),
     ] = Consistency.OFF,
     refine: RefinementChoice = Refinement.OFF,
     incremental: Annotated[
         bool | None,
         typer.Option(
             "--incremental/--exact",
-            help="Keep from hop to hop what Hybrid Demucs has computed: a third of the work and "
-            "nearly the same stems. Or compute every window anew.",
-            show_default="incremental on a processor",
+            help="Keep from hop to hop what Hybrid Demucs has computed: nearly the same stems for "
+            "less work at short hops (a third at 2048 samples; nothing is kept from 8192 on). Or "
+            "recompute every segment.",
+            show_default="incremental on a CPU",
         ),
     ] = None,
     precision: PrecisionChoice = None,
@@ -92,7 +98,9 @@ def serve(
     ] = 64,
     metrics_port: Annotated[
         int | None,
-        typer.Option("--metrics-port", metavar="PORT", min=1, max=65535, help="For Prometheus."),
+        typer.Option(
+            "--metrics-port", metavar="PORT", min=1, max=65535, help="Answer Prometheus here."
+        ),
     ] = None,
     log_format: Annotated[
         LogFormat, typer.Option("--log-format", help="Of messages on standard error.")
@@ -251,7 +259,7 @@ def _warm_engine(
     presets = {**load_presets(), chosen.name: chosen}
     device = torch.device(network.device)
     if incremental is None:
-        # Elsewhere whole windows are cheap, and are computed for several sessions at once.
+        # Elsewhere whole segments are cheap, and are computed for several sessions at once.
         incremental = device.type == "cpu"
     exactly = None if precision is None else precision.value
     of_weights = device.type == "cpu" and incremental
