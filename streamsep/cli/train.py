@@ -96,7 +96,7 @@ def train(
 
     keep_freed_memory()
     place = _choose_device(device)
-    with _team_of(join_team, place) as team:
+    with _team_of(join_team, place) as team, _memory_of(team.device, settings):
         from streamsep.training.loop import TrainingRun
 
         run = TrainingRun(settings, data, out, team=team, workers=workers)
@@ -177,26 +177,34 @@ def _team_of(join: Callable[[torch.device], Team], device: torch.device) -> Iter
             torch.distributed.destroy_process_group()
 
 
-def _train_or_stop(run: TrainingRun) -> None:
-    """Train; on Ctrl-C say how to go on.
+@contextmanager
+def _memory_of(device: torch.device, settings: TrainingConfig) -> Iterator[None]:
+    """Say what to do about memory that runs out meanwhile.
 
     Raises:
-        TrainingError: the device's memory is too small.
+        TrainingError: it did.
     """
     from streamsep.engine.memory import is_out_of_memory
 
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise TrainingError(
+            f"the memory of {device} does not hold the network and a batch of "
+            f"{settings.batch_size} examples of {settings.segment} samples; take a smaller "
+            "batch_size or segment"
+        ) from error
+
+
+def _train_or_stop(run: TrainingRun) -> None:
+    """Train; on Ctrl-C say how to go on."""
     try:
         with _watchers_of(run) as watchers:
             run.run(*watchers)
     except KeyboardInterrupt:
         _stopped(run)
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise TrainingError(
-            f"the memory of {run.team.device} does not hold a batch of {run.config.batch_size} "
-            f"examples of {run.config.segment} samples; take a smaller batch_size or segment"
-        ) from error
 
 
 def _stopped(run: TrainingRun) -> NoReturn:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from streamsep.errors import CheckpointError, OutputError
+from streamsep.engine.memory import is_out_of_memory
+from streamsep.errors import CheckpointError, OutputError, TrainingError
 from streamsep.training.reports import Scores
 
 if TYPE_CHECKING:
@@ -91,23 +92,39 @@ def write_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
         ) from error
 
 
-def read_checkpoint(path: Path, device: torch.device) -> Checkpoint:
-    """Read a checkpoint; nothing in it is executed.
+def read_checkpoint(path: Path) -> Checkpoint | None:
+    """Read a checkpoint onto the CPU; nothing in it is executed.
+
+    Returns:
+        None if there is none.
 
     Raises:
+        TrainingError: it cannot be read now, and is perhaps as sound as can be.
         CheckpointError: it is damaged, or no checkpoint of a run.
     """
     try:
-        content = torch.load(path, map_location=device, weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True)
         best = content["best"]
         if best is not None:
             content["best"] = BestWeights(**best | {"scores": Scores(**best["scores"])})
         return Checkpoint(**content)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise TrainingError(
+            f"cannot read the checkpoint {path}: {error.strerror or error}; it is left as it is: "
+            "make it readable and start again, or take another --out"
+        ) from error
     except Exception as error:
+        if is_out_of_memory(error):
+            raise TrainingError(
+                f"there is not enough memory to read the checkpoint {path}; it is left as it is: "
+                "make room and start again"
+            ) from error
         # A damaged file makes torch.load raise nearly anything.
         raise CheckpointError(
             f"{path} is damaged, or no checkpoint of a run ({type(error).__name__}), and cannot be "
-            "continued; take another --out, or remove it"
+            "continued; take another --out, or rename it"
         ) from error
 
 

@@ -48,11 +48,14 @@ class AveragedWeights:
         return {"count": self.count, "weights": self.weights}
 
     def load_state_dict(self, state: AverageState) -> None:
-        """Go on from a checkpoint."""
+        """Go on from a checkpoint, wherever it was read to."""
         count, weights = state["count"], state["weights"]
         assert isinstance(count, float)
         assert isinstance(weights, dict)
-        self.count, self.weights = count, weights
+        self.count = count
+        self.weights = {
+            name: value.to(self.weights[name].device) for name, value in weights.items()
+        }
 
 
 class WeightAverages:

@@ -68,6 +68,7 @@ class TrainingRun:
         ModelError: the network to start from, or the checkpoint, cannot be used.
         InputError: there are no songs.
         OutputError: the folder cannot be made.
+        TrainingError: there is a checkpoint that cannot be read now.
     """
 
     def __init__(
@@ -83,9 +84,7 @@ class TrainingRun:
         self.out = out
         self.team = team = team or Team()
         self.step = 0
-        found = None
-        if self.checkpoint.exists():
-            found = read_checkpoint(self.checkpoint, team.device)
+        found = read_checkpoint(self.checkpoint)
         network = network_of(found, self.checkpoint, config) if found else first_network(config)
         self.network: Network = network.to(team.device)
         self.averages = WeightAverages(self.network, config.averages)

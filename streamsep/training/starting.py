@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from streamsep.engine.memory import is_out_of_memory
 from streamsep.errors import CheckpointError, ConfigError
 from streamsep.models import load_model
 from streamsep.models.architectures import architecture_of, build_network, find_architecture
@@ -63,10 +64,12 @@ def network_of(checkpoint: Checkpoint, path: Path, config: TrainingConfig) -> Ne
         network = build_network(checkpoint.architecture, checkpoint.options)
         network.load_state_dict(checkpoint.weights)
     except (ConfigError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise
         reason = str(error).partition("\n")[0]
         raise CheckpointError(
             f"{path} does not hold the weights of its own network ({reason:.120}); "
-            "take another --out, or remove it"
+            "take another --out, or rename it"
         ) from error
     return network
 

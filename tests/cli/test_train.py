@@ -14,7 +14,7 @@ import torch
 from cli.commands import run, streamsep
 from streamsep.cli.train import train
 from streamsep.config.training import load_training_config
-from streamsep.errors import CheckpointError, ConfigError, InputError, OutputError
+from streamsep.errors import CheckpointError, ConfigError, InputError, OutputError, TrainingError
 from streamsep.models.checkpoints import load_checkpoint, read_header
 from streamsep.training.loop import TrainingRun
 
@@ -178,6 +178,19 @@ def test_processes_do_not_share_a_gpu(config: Path, data: Path, tmp_path: Path) 
     error = run(train, *options).exception
     assert isinstance(error, ConfigError)
     assert "device 'cuda:63' cannot be used here" in str(error)
+
+
+@pytest.mark.parametrize("when", ["__init__", "run"])
+def test_too_little_memory_is_one_line(
+    when: str, config: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhaust(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+
+    monkeypatch.setattr(TrainingRun, when, exhaust)
+    error = run(train, config, "--data", data, "--out", tmp_path / "run").exception
+    assert isinstance(error, TrainingError)
+    assert "does not hold the network and a batch of 1 examples of 8192 samples" in str(error)
 
 
 def test_a_mistake_is_one_line_and_code_2(config: Path, tmp_path: Path) -> None:
