@@ -108,9 +108,7 @@ def test_a_long_block_comes_in_pieces_and_short_ones_at_the_same_time_are_two() 
     assert counters.longest == 2100
 
 
-def test_blocks_of_a_piece_or_two_that_are_told_the_same_time_after_a_pause_are_no_longer_ones() -> (
-    None
-):
+def test_whole_blocks_that_are_told_the_same_time_after_a_pause_are_no_longer_ones() -> None:
     sound = Sound()
     counters = sound.stream.counters
     for second in (1.0, 2.1, 2.1, 2.1, 4.0):
