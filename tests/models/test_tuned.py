@@ -10,6 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from streams import noise
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from streamsep.errors import ConfigError
 from streamsep.models.checkpoints import save_checkpoint
@@ -17,6 +19,7 @@ from streamsep.models.conv_tasnet import ConvTasNet, ConvTasNetConfig
 from streamsep.models.hybrid_demucs import HybridDemucs, HybridDemucsConfig
 from streamsep.models.registry import load_model
 from streamsep.models.tuned import check_precision, tune
+from streamsep.models.tuned.branches import TunedBranches
 from streamsep.models.tuned.hybrid import TunedHybridDemucs
 
 pytestmark = pytest.mark.skipif(
@@ -183,6 +186,29 @@ def test_a_network_from_a_file_is_tuned_on_request(tmp_path):
 def test_an_unknown_precision_is_one_line():
     with pytest.raises(ConfigError, match=r"unknown precision 'fp8', expected float32, bfloat16"):
         check_precision("fp8")
+
+
+class WithoutFloat64(TorchDispatchMode):
+    """A GPU that has no float64, as Apple's."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        made = func(*args, **(kwargs or {}))
+        for each in made if isinstance(made, list | tuple) else [made]:
+            if isinstance(each, torch.Tensor) and each.device.type != "cpu":
+                assert each.dtype != torch.float64, f"{func} makes float64 on the device"
+        return made
+
+
+def test_no_float64_is_asked_of_the_device():
+    branches = network(**TINY).freq_encoder[0].dconv
+    # torch follows what would be computed on a GPU that is not there.
+    with FakeTensorMode(), torch.inference_mode(), WithoutFloat64():
+        for module in branches.modules():
+            for name, weight in module._parameters.items():
+                there = torch.empty(weight.shape, device="cuda")
+                module._parameters[name] = torch.nn.Parameter(there, requires_grad=False)
+        onto = TunedBranches(branches, torch.float32)(torch.empty(3, 8, 1, 100, device="cuda"))
+    assert onto.device.type == "cuda"
 
 
 def test_who_asks_for_bfloat16_reads_that_the_processor_has_no_instructions_for_it(

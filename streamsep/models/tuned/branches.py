@@ -118,16 +118,19 @@ class _NormalisedGate:
         self, conv: nn.Conv1d, norm: nn.GroupNorm, scale: LayerScale, dtype: torch.dtype
     ) -> None:
         assert conv.bias is not None
-        weight, bias = conv.weight.detach()[..., 0].double(), conv.bias.detach().double()
+        place = conv.weight.device
+        weight, bias = _exact(conv.weight)[..., 0], _exact(conv.bias)
         self._eps = norm.eps
         # From Gram matrix and mean of h, in a row, to the mean and the mean square behind the
         # convolution.
         gram = torch.stack([torch.zeros_like(weight.T @ weight), weight.T @ weight], dim=-1)
         linear = torch.stack([weight.sum(0), 2 * bias @ weight], dim=-1)
-        self._moments = (torch.cat([gram.flatten(0, 1), linear]) / len(weight)).float()
-        self._moments_bias = (torch.stack([bias.sum(), bias @ bias]) / len(weight)).float()
-        gain = torch.cat([scale.scale, torch.ones_like(scale.scale)]).detach().double()
-        w, beta = norm.weight.detach() * gain, norm.bias.detach() * gain
+        moments = torch.cat([gram.flatten(0, 1), linear]) / len(weight)
+        self._moments = moments.float().to(place)
+        moments_bias = torch.stack([bias.sum(), bias @ bias]) / len(weight)
+        self._moments_bias = moments_bias.float().to(place)
+        gain = _exact(torch.cat([scale.scale, torch.ones_like(scale.scale)]))
+        w, beta = _exact(norm.weight) * gain, _exact(norm.bias) * gain
         columns = [w[:, None] * weight, (w * bias)[:, None], -w[:, None]]
         if dtype != torch.float32:
             # The two factors that hold for a whole row come in two parts, so as not to be rounded.
@@ -135,9 +138,8 @@ class _NormalisedGate:
         unused = -sum(column.shape[1] for column in columns) % _ALIGNED
         columns.append(weight.new_zeros(len(weight), unused))
         self._unused = unused
-        self._gate = GatedConvolution(
-            torch.cat(columns, dim=1).float()[:, :, None, None], beta.float(), dtype=dtype
-        )
+        joined = torch.cat(columns, dim=1).float().to(place)
+        self._gate = GatedConvolution(joined[:, :, None, None], beta.float().to(place), dtype=dtype)
 
     def __call__(self, h: Tensor, onto: Tensor, among: Tensor | None = None) -> Tensor:
         """Widen rows h [R, T, q] and add them to rows [R, C, 1, T] in place.
@@ -176,6 +178,11 @@ class _NormalisedGate:
         mean, squares = torch.addmm(self._moments_bias, moments, self._moments).unbind(1)
         variance = torch.addcmul(squares, mean, mean, value=-1).clamp_(min=0)
         return mean, variance.add_(self._eps).rsqrt_()
+
+
+def _exact(weight: Tensor) -> Tensor:
+    """A weight in float64, on the processor: Apple's GPU has no such type."""
+    return weight.detach().cpu().double()
 
 
 _BLOCK_BYTES = 1 << 21
