@@ -55,13 +55,16 @@ class DirectSink:
 
     Args:
         writers: one per stem.
+        clamp: cut samples at full scale, so that floats and what an mp3's encoder takes end there
+            as integers do.
 
     Attributes:
         overshoots: samples so far that lay beyond full scale.
     """
 
-    def __init__(self, writers: Sequence[StemWriter]) -> None:
+    def __init__(self, writers: Sequence[StemWriter], *, clamp: bool = False) -> None:
         self._writers = writers
+        self._clamp = clamp
         self._stack = ExitStack()
         self.overshoots = 0
 
@@ -79,7 +82,7 @@ class DirectSink:
         """Append one block [C, t] per stem."""
         for writer, stem in zip(self._writers, stems, strict=True):
             self.overshoots += int((stem.abs() > 1.0).sum())
-            writer.write(stem)
+            writer.write(stem.clamp(-1.0, 1.0) if self._clamp else stem)
 
     def commit(self) -> None:
         """Give the files their names."""
@@ -196,4 +199,4 @@ def open_sink(
         raise
     if options.effective_clip_mode == "rescale":
         return RescalingSink(writers, writers[0].path.parent)
-    return DirectSink(writers)
+    return DirectSink(writers, clamp=options.effective_clip_mode == "clamp")

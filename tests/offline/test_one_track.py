@@ -283,6 +283,19 @@ def test_floats_keep_what_is_too_loud_unless_told_otherwise(tmp_path: Path) -> N
         SeparationOptions(clip_mode="none")
 
 
+@pytest.mark.parametrize(("encoding", "error"), [(FLOAT, 1e-6), (Encoding("mp3"), 0.5)])
+def test_clamping_cuts_at_full_scale_whatever_the_file_could_hold(
+    encoding: Encoding, error: float, tmp_path: Path
+) -> None:
+    model = fake_model(Gains(gains=(8.0, 0.5, 0.5, 0.5)))
+    mix = noise()
+    song = write(tmp_path / "song.wav", mix)
+    track = separate(song, model, tiling=LIVE, clip_mode="clamp", encoding=encoding)
+    expected = (8.0 * mix).clamp(-1.0, 1.0)
+    assert (stems_of(track)[0] - expected).norm() < error * expected.norm()
+    assert track.overshoots == int((8.0 * mix).abs().gt(1.0).sum())
+
+
 # The Python interface
 
 
