@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -89,6 +88,7 @@ def live(
         record=str(record) if record else None,
     )
     from bridge.live.engine_keeper import EngineKeeper
+    from streamsep.cli.live_screen import make_screen
     from streamsep.cli.live_setup import LateMidi, check_engine, engine_command, make_task
     from streamsep.cli.loading import obtain_with_progress
 
@@ -114,7 +114,7 @@ def live(
         keeper.ensure(stop.not_yet, when_starting)
         if stop.not_yet():
             check_engine(keeper, settings, device, endpoints, guard)
-            screen = _screen(quiet=quiet, as_json=as_json)
+            screen = make_screen(task.routes, quiet=quiet, as_json=as_json)
             _play(task, keeper, controller, screen, stop)
     finally:
         keeper.close()
@@ -191,16 +191,6 @@ def _gains(texts: list[str]) -> dict[str, float]:
         except ValueError:
             raise ConfigError(f"'{text}' is no gain, expected STEM=DB such as vocals=-6") from None
     return gains
-
-
-def _screen(*, quiet: bool, as_json: bool) -> LiveScreen:
-    from streamsep.cli.live_screen import JsonScreen, LineScreen, Picture, QuietScreen
-
-    if as_json:
-        return JsonScreen()
-    if quiet:
-        return QuietScreen()
-    return Picture() if sys.stdout.isatty() else LineScreen()
 
 
 def _play(

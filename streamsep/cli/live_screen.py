@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import sys
@@ -11,17 +12,30 @@ from typing import TYPE_CHECKING, Protocol, Self
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from types import TracebackType
 
     from rich.console import Group
+    from rich.table import Table
 
+    from bridge.live.reports import Measured, Playing
     from bridge.live.status import LiveStatus
-    from bridge.mixing import MixControls
+    from bridge.mixing import MixControls, Route
 
-__all__ = ["JsonScreen", "LineScreen", "LiveScreen", "Picture", "QuietScreen", "summary"]
+__all__ = [
+    "JsonScreen",
+    "LineScreen",
+    "LiveScreen",
+    "Picture",
+    "QuietScreen",
+    "make_screen",
+    "summary",
+]
 
 _QUIETEST_DB = -60.0
 _CELLS = 30
+_FULL_AND_EMPTY = "█·"
+_FULL_AND_EMPTY_IN_ASCII = "#-"
 _JSON_EVERY_S = 1.0
 _PICTURE_EVERY_S = 0.1
 _NEWS_KEPT = 6
@@ -75,6 +89,10 @@ class LineScreen(QuietScreen):
     def __init__(self) -> None:
         self._announced = False
 
+    def __enter__(self) -> Self:
+        _escape_what_cannot_be_encoded()
+        return self
+
     def show(self, status: LiveStatus, controls: MixControls | None, news: list[str]) -> None:
         """Print what is new."""
         del controls
@@ -115,22 +133,32 @@ class JsonScreen(QuietScreen):
 
     @staticmethod
     def _write(values: dict[str, object]) -> None:
-        sys.stdout.write(json.dumps(values, ensure_ascii=False) + "\n")
+        # ASCII: whatever a device is called, and whatever standard output can hold.
+        sys.stdout.write(json.dumps(values) + "\n")
         sys.stdout.flush()
 
 
 class Picture(QuietScreen):
-    """Meters that move."""
+    """Meters that move.
 
-    def __init__(self) -> None:
+    Args:
+        outputs: channels of the output device to show, counted from 0.
+    """
+
+    def __init__(self, outputs: Iterable[int]) -> None:
         from rich.console import Console
         from rich.live import Live
 
-        self._live = Live(console=Console(highlight=False), auto_refresh=False)
+        # What devices are called is no markup.
+        console = Console(highlight=False, markup=False, emoji=False)
+        self._live = Live(console=console, auto_refresh=False)
+        self._outputs = sorted(set(outputs))
+        self._full_and_empty = _full_and_empty(console.encoding)
         self._news: list[str] = []
         self._next_s = 0.0
 
     def __enter__(self) -> Self:
+        _escape_what_cannot_be_encoded()
         self._live.start()
         return self
 
@@ -148,12 +176,66 @@ class Picture(QuietScreen):
         del self._news[:-_NEWS_KEPT]
         if news or time.monotonic() >= self._next_s:
             self._next_s = time.monotonic() + _PICTURE_EVERY_S
-            self._live.update(_draw(status, controls, self._news), refresh=True)
+            self._live.update(self._draw(status, controls), refresh=True)
 
     def finish(self, status: LiveStatus) -> None:
         """Print the counts below."""
         self._live.stop()
         typer.echo(summary(status))
+
+    def _draw(self, status: LiveStatus, controls: MixControls | None) -> Group:
+        """The meters come last: what a small terminal has no room for is cut off."""
+        from rich.console import Group
+
+        parts: list[object] = [_headline(status)]
+        playing, measured = status.playing, status.measured
+        if playing is not None:
+            parts.append(f"latency {_terms(status)}")
+        if playing is not None and measured is not None:
+            parts.append(_counts(status, measured))
+            if measured.recording:
+                parts.append(f"recording {measured.recording}")
+        parts += self._news
+        if playing is not None and measured is not None:
+            parts.append(self._meters(playing, measured, controls))
+        return Group(*parts)  # type: ignore[arg-type]  # strings and a table, all renderable
+
+    def _meters(self, playing: Playing, measured: Measured, controls: MixControls | None) -> Table:
+        from rich.table import Table
+
+        table = Table.grid(padding=(0, 1))
+
+        def add(name: str, peak: float, setting: str = "") -> None:
+            table.add_row(name, self._bar(peak), _decibels(peak), setting)
+
+        add("input", measured.input_peak)
+        for stem, peak in zip(playing.stems, measured.stem_peaks, strict=True):
+            add(stem, peak, _setting(controls, stem) if controls else "")
+        for output in self._outputs:
+            add(f"output {output + 1}", measured.output_peaks[output])
+        return table
+
+    def _bar(self, peak: float) -> str:
+        level_db = 20 * math.log10(peak) if peak > 0 else _QUIETEST_DB
+        full = round(_CELLS * min(1.0, max(0.0, 1 - level_db / _QUIETEST_DB)))
+        return self._full_and_empty[0] * full + self._full_and_empty[1] * (_CELLS - full)
+
+
+def make_screen(routes: Sequence[Route], *, quiet: bool, as_json: bool) -> LiveScreen:
+    """The screen that fits standard output.
+
+    Args:
+        routes: what plays where.
+        quiet: show nothing.
+        as_json: for programs.
+    """
+    if as_json:
+        return JsonScreen()
+    if quiet:
+        return QuietScreen()
+    if sys.stdout.isatty() and not _is_dumb():
+        return Picture(output for route in routes for output in route.outputs)
+    return LineScreen()
 
 
 def summary(status: LiveStatus) -> str:
@@ -168,32 +250,35 @@ def summary(status: LiveStatus) -> str:
     )
 
 
-def _draw(status: LiveStatus, controls: MixControls | None, news: list[str]) -> Group:
-    from rich.console import Group
-    from rich.table import Table
+def _is_dumb() -> bool:
+    """Whether the terminal cannot draw over what it has drawn."""
+    from rich.console import Console
 
-    parts: list[object] = [_headline(status)]
-    playing, measured = status.playing, status.measured
-    if playing is not None:
-        parts.append(f"latency {_terms(status)}")
-    if playing is not None and measured is not None:
-        table = Table.grid(padding=(0, 1))
-        table.add_row("input", _bar(measured.input_peak), _decibels(measured.input_peak), "")
-        for stem, peak in zip(playing.stems, measured.stem_peaks, strict=True):
-            setting = _setting(controls, stem) if controls else ""
-            table.add_row(stem, _bar(peak), _decibels(peak), setting)
-        for number, peak in enumerate(measured.output_peaks, 1):
-            table.add_row(f"output {number}", _bar(peak), _decibels(peak), "")
-        counts = status.counts
-        parts += [
-            table,
-            f"callback {measured.load:.0%} of a block, {counts['xruns']} xruns, "
-            f"{counts['lost']} samples lost; engine {measured.engine}, {counts['missed']} samples "
-            f"without stems in {counts['gaps']} gaps, {status.restarts} restarts",
-        ]
-        if measured.recording:
-            parts.append(f"recording {measured.recording}")
-    return Group(*parts, *news)  # type: ignore[arg-type]  # strings and a table, all renderable
+    return Console().is_dumb_terminal
+
+
+def _full_and_empty(encoding: str) -> str:
+    """The characters of a meter."""
+    try:
+        _FULL_AND_EMPTY.encode(encoding)
+    except UnicodeEncodeError:
+        return _FULL_AND_EMPTY_IN_ASCII
+    return _FULL_AND_EMPTY
+
+
+def _escape_what_cannot_be_encoded() -> None:
+    """A device may be called what the terminal has no characters for; the music does not end."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _counts(status: LiveStatus, measured: Measured) -> str:
+    counts = status.counts
+    return (
+        f"callback {measured.load:.0%} of a block, {counts['xruns']} xruns, "
+        f"{counts['lost']} samples lost; engine {measured.engine}, {counts['missed']} samples "
+        f"without stems in {counts['gaps']} gaps, {status.restarts} restarts"
+    )
 
 
 def _headline(status: LiveStatus) -> str:
@@ -223,12 +308,6 @@ def _setting(controls: MixControls, stem: str) -> str:
     words = [f"{gain_db:+.1f} dB"] if gain_db else []
     words += [each for each in ("mute", "solo") if controls.get(f"{stem}.{each}")]
     return " ".join(words)
-
-
-def _bar(peak: float) -> str:
-    level_db = 20 * math.log10(peak) if peak > 0 else _QUIETEST_DB
-    full = round(_CELLS * min(1.0, max(0.0, 1 - level_db / _QUIETEST_DB)))
-    return "█" * full + "·" * (_CELLS - full)
 
 
 def _decibels(peak: float) -> str:

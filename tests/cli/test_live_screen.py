@@ -2,25 +2,52 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
+import sys
 from typing import TYPE_CHECKING
+
+import pytest
 
 from bridge.live.reports import Measured, Playing
 from bridge.live.status import LivePhase, LiveStatus
-from bridge.mixing import MixControls
-from streamsep.cli.live_screen import JsonScreen, LineScreen, Picture, QuietScreen
+from bridge.mixing import MixControls, parse_route
+from streamsep.cli.live_screen import (
+    JsonScreen,
+    LineScreen,
+    Picture,
+    QuietScreen,
+    make_screen,
+)
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Callable
+
+    from streamsep.cli.live_screen import LiveScreen
 
 STEMS = ["drums", "bass", "other", "vocals"]
 TERMS = {"device_input": 0, "device_output": 512, "block": 256, "network": 16384}
 
 
-def playing_status() -> LiveStatus:
+class Terminal(io.TextIOWrapper):
+    """A terminal with an encoding of its own."""
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__(io.BytesIO(), encoding)
+
+    def isatty(self) -> bool:
+        return True
+
+    def shown(self) -> str:
+        self.flush()
+        assert isinstance(self.buffer, io.BytesIO)
+        return self.buffer.getvalue().decode(self.encoding, errors="replace")
+
+
+def playing_status(device: str = "player") -> LiveStatus:
     playing = Playing(
-        input="player",
+        input=device,
         output="recorder",
         sample_rate=44_100,
         block=256,
@@ -59,7 +86,7 @@ def test_the_picture_shows_meters_terms_counts_and_news(
     controls = MixControls(STEMS)
     controls.set("vocals.gain", -6.0)
     controls.set("drums.mute", 1)
-    with Picture() as screen:
+    with Picture([0, 1]) as screen:
         screen.show(playing_status(), controls, ["stems again"])
     shown = capsys.readouterr().out
     for expected in (
@@ -74,6 +101,73 @@ def test_the_picture_shows_meters_terms_counts_and_news(
         "stems again",
     ):
         assert expected in shown
+
+
+@pytest.mark.parametrize("lines", [7, 10, 30])
+def test_news_are_seen_on_a_terminal_that_is_too_small_for_all_meters(
+    monkeypatch: pytest.MonkeyPatch, lines: int
+) -> None:
+    terminal = Terminal("utf-8")
+    monkeypatch.setattr(sys, "stdout", terminal)
+    for name, value in {"TERM": "xterm", "LINES": str(lines), "COLUMNS": "160"}.items():
+        monkeypatch.setenv(name, value)
+    with Picture([0, 1]) as screen:
+        screen.show(playing_status(), None, ["stems again"])
+        shown = terminal.shown()
+    assert "stems again" in shown
+    assert "input" in shown
+    assert ("output 2" in shown) == (lines == 30)
+
+
+def test_outputs_that_nothing_is_sent_to_have_no_meter(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    status = playing_status()
+    assert status.measured is not None
+    status.measured.output_peaks[:] = [0.0] * 6 + [0.5, 0.5]
+    with Picture([7, 6]) as screen:
+        screen.show(status, None, [])
+    shown = [line.split()[:2] for line in capsys.readouterr().out.splitlines()]
+    assert [line for line in shown if line[0] == "output"] == [["output", "7"], ["output", "8"]]
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "utf-8"])
+@pytest.mark.parametrize("make", [lambda: Picture([0, 1]), LineScreen, JsonScreen])
+def test_what_the_terminal_has_no_characters_for_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch, encoding: str, make: Callable[[], LiveScreen]
+) -> None:
+    terminal = Terminal(encoding)
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("COLUMNS", "160")
+    # The second is what a name that is no UTF-8 becomes.
+    status = playing_status("Студия \udcff")
+    with make() as screen:
+        screen.show(status, None, ["Студия has gone"])
+    screen.finish(status)
+    shown = terminal.shown()
+    assert "starter" in shown
+    if isinstance(screen, Picture):
+        assert "#" * 27 + "-" * 3 in shown or encoding == "utf-8"
+        assert ("█" * 27 + "·" * 3 in shown) == (encoding == "utf-8")
+    if isinstance(screen, JsonScreen):
+        assert json.loads(shown.splitlines()[0])["input"] == "Студия \udcff"
+
+
+def test_what_a_device_is_called_is_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    with Picture([0, 1]) as screen:
+        screen.show(playing_status("Box [/usb] :drum:"), None, [])
+    assert "Box [/usb] :drum:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("term", "kind"), [("xterm-256color", Picture), ("dumb", LineScreen), ("unknown", LineScreen)]
+)
+def test_a_terminal_that_cannot_draw_over_itself_gets_lines(
+    monkeypatch: pytest.MonkeyPatch, term: str, kind: type[LiveScreen]
+) -> None:
+    monkeypatch.setattr(sys, "stdout", Terminal("utf-8"))
+    monkeypatch.setenv("TERM", term)
+    assert type(make_screen([parse_route("mix:1-2")], quiet=False, as_json=False)) is kind
 
 
 def test_a_pipe_gets_lines(capsys: pytest.CaptureFixture[str]) -> None:
