@@ -205,7 +205,7 @@ class TrainingRun:
                 "take another --out, or the configuration of that run"
             )
         self.step = found.step
-        self._optimisation.optimiser.load_state_dict(found.optimiser)
+        self._optimisation.go_on_from(found.optimiser)
         self.averages.load_state_dict(found.averages)
         self._selection.best = found.best
         logger.info("continuing %s from step %d", self.checkpoint, self.step)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -64,6 +64,15 @@ class Optimisation:
         self._practice = None
         if config.streaming is not None:
             self._practice = LivePractice(config.streaming, network.stride, config.seed)
+
+    def go_on_from(self, state: dict[str, Any]) -> None:
+        """Take up the optimiser's means of a run; its numbers remain those of the configuration.
+
+        Args:
+            state: that a checkpoint holds.
+        """
+        groups = self.optimiser.state_dict()["param_groups"]
+        self.optimiser.load_state_dict({**state, "param_groups": groups})
 
     def step(self, model: nn.Module, stems: Tensor, step: int) -> StepReport:
         """Make one step.

@@ -76,6 +76,23 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(songs, tmp_path):
     assert_same_weights(resumed, uninterrupted)
 
 
+@pytest.mark.parametrize("changes", [{"betas": (0.5, 0.9)}, {"weight_decay": 0.5}])
+def test_what_the_configuration_says_of_the_optimiser_holds_when_a_run_goes_on(
+    changes, songs, tmp_path
+):
+    runs = []
+    for index, later in enumerate(({}, changes)):
+        out = tmp_path / str(index)
+        TrainingRun(tiny_config(steps=2), songs, out).run()
+        optimiser = OptimiserConfig(learning_rate=1e-3, gradient_clip=5.0, **later)
+        run = TrainingRun(tiny_config(steps=3, optimiser=optimiser), songs, out)
+        assert run.step == 2
+        run.run()
+        runs.append(run)
+    name = "freq_encoder.0.conv.weight"
+    assert not torch.equal(weights_of(runs[0])[name], weights_of(runs[1])[name])
+
+
 def test_a_finished_run_has_nothing_left_to_do(songs, tmp_path):
     first = TrainingRun(tiny_config(steps=2), songs, tmp_path)
     first.run()
