@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from bridge.protocol import (
     Pong,
     Role,
     Session,
+    State,
     Stems,
     Welcome,
     decode,
@@ -54,6 +56,7 @@ class Connection:
         self.session = Session(Role.CLIENT)
         self.heard_s = time.monotonic()
         """When the engine was last heard."""
+        self._said_s = self.heard_s
         self._pinged_s = 0.0
         self._pings = 0
         self.socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
@@ -72,6 +75,20 @@ class Connection:
         """What the engine gave."""
         assert self.session.welcome is not None
         return self.session.welcome
+
+    def has_ended(self) -> bool:
+        """Whether the session is over; read what has come in to know. For before a stream begins.
+
+        One that the engine has not heard of for half of its patience counts as over: the rest may
+        pass while somebody relies on it.
+        """
+        try:
+            while not self._is_over() and self.socket.poll(0):
+                self.receive(0)
+        except EngineError:
+            return True
+        silent_ms = 1000 * (time.monotonic() - self._said_s)
+        return self._is_over() or silent_ms > self.welcome.timeout_ms / 2
 
     def open(self, hello: Hello, timeout_s: float) -> Welcome:
         """Open the session and wait for it.
@@ -96,21 +113,41 @@ class Connection:
         self._send(hello)
 
     def send_audio(self, samples: NDArray[np.float32]) -> None:
-        """Send the next block [C, T] of the mixture."""
+        """Send the next block [C, T] of the mixture.
+
+        Raises:
+            EngineError: the session is over, or the engine takes nothing.
+        """
+        self._check_not_over()
         self._send(self.session.audio(samples))
 
     def send_reset(self, position: int) -> None:
-        """Begin another stream."""
+        """Begin another stream.
+
+        Raises:
+            EngineError: the session is over, or the engine takes nothing.
+        """
+        self._check_not_over()
         self._send(self.session.reset(position))
 
     def send_flush(self) -> None:
-        """End the stream."""
+        """End the stream.
+
+        Raises:
+            EngineError: the session is over, or the engine takes nothing.
+        """
+        self._check_not_over()
         message = Flush(stream=self.session.stream, epoch=self.session.epoch)
         self.session.sent(message)
         self._send(message)
 
     def keep_alive(self) -> None:
-        """Send a PING if the last one is a while ago: its answer also shows that all is well."""
+        """Send a PING if the last one is a while ago: its answer also shows that all is well.
+
+        Raises:
+            EngineError: the session is over, or the engine takes nothing.
+        """
+        self._check_not_over()
         now_s = time.monotonic()
         if now_s - self._pinged_s >= self.welcome.heartbeat_ms / 1000:
             self._pinged_s = now_s
@@ -154,10 +191,19 @@ class Connection:
         if self.session.welcome is not None:
             # Lingering just long enough for the BYE; a dead engine must not hold anybody up.
             self.socket.setsockopt(zmq.LINGER, 50)
-            self._send(Bye(stream=self.session.stream))
+            with contextlib.suppress(EngineError):  # it takes nothing, and needs no BYE
+                self._send(Bye(stream=self.session.stream))
         self.socket.close()
 
+    def _is_over(self) -> bool:
+        return self.socket.closed or self.session.state is State.OVER
+
+    def _check_not_over(self) -> None:
+        if self._is_over():
+            raise EngineError(f"the session with the engine at {self.address} is over")
+
     def _send(self, message: Message) -> None:
+        self._said_s = time.monotonic()
         try:
             self.socket.send_multipart(encode(message), zmq.NOBLOCK)
         except zmq.Again as error:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,13 +18,17 @@ import numpy as np
 import pytest
 import torch
 from engine_process import EngineProcess, running_engine
+from engine_thread import engine_thread
 
 from bridge.client import StemClient
+from bridge.client.connection import Connection
 from streamsep import StreamConfig, StreamingSeparator
 from streamsep.errors import EngineError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from bridge.protocol import Hello, Welcome
 
 CONFIG = StreamConfig(context=4096, hop=2048, look_ahead=2048, crossfade=512)
 
@@ -169,6 +175,110 @@ def test_an_engine_that_is_killed_is_an_error_and_not_a_dry_result(tmp_path: Pat
         with pytest.raises(EngineError, match="has not answered"):
             client.separate(noise(2, 500_000))
         client.close()
+
+
+def test_a_client_is_served_by_the_engine_that_takes_the_place_of_a_killed_one(
+    tmp_path: Path,
+) -> None:
+    mix = noise(2, 9_000)
+    with running_engine(tmp_path / "run") as mortal:
+        client = StemClient(sample_rate=44_100, address=mortal.address)
+        mortal.kill()
+        mortal.start()
+        with contextlib.suppress(EngineError):
+            client.separate(mix)
+        assert np.array_equal(client.separate(mix), in_process(mix, 44_100))
+        client.close()
+
+
+def test_an_engine_that_said_good_bye_and_is_back_is_no_error(tmp_path: Path) -> None:
+    mix = noise(2, 9_000)
+    with engine_thread(tmp_path / "run"):
+        client = StemClient(sample_rate=44_100, address=f"ipc://{tmp_path}/run/audio.ipc")
+    with engine_thread(tmp_path / "run"):
+        assert np.array_equal(client.separate(mix), in_process(mix, 44_100))
+    with engine_thread(tmp_path / "run"):
+        client.reset()
+        stems = np.concatenate([client.process(mix), client.flush()], -1)[..., client.latency :]
+        assert np.array_equal(stems, in_process(mix, 44_100))
+    client.close()
+
+
+def test_a_stream_that_is_lost_is_an_error_until_another_begins(tmp_path: Path) -> None:
+    mix = noise(2, 9_000)
+    with engine_thread(tmp_path / "run"):
+        client = StemClient(sample_rate=44_100, address=f"ipc://{tmp_path}/run/audio.ipc")
+        client.process(mix)
+    with engine_thread(tmp_path / "run"):
+        with pytest.raises(EngineError, match="the engine stops"):
+            client.process(mix)
+        for call in (client.flush, lambda: client.process(mix)):
+            with pytest.raises(EngineError, match="call reset to begin another"):
+                call()
+        assert np.array_equal(client.separate(mix), in_process(mix, 44_100))
+    client.close()
+
+
+def test_no_engine_in_the_place_of_another_is_an_error_and_a_later_one_is_found(
+    tmp_path: Path,
+) -> None:
+    mix = noise(2, 9_000)
+    with engine_thread(tmp_path / "run"):
+        client = StemClient(
+            sample_rate=44_100, address=f"ipc://{tmp_path}/run/audio.ipc", connect_timeout_s=2.0
+        )
+    for call in (client.flush, client.reset, lambda: client.separate(mix)):
+        with pytest.raises(EngineError, match="no engine answers"):
+            call()
+    with engine_thread(tmp_path / "run"):
+        assert np.array_equal(client.separate(mix), in_process(mix, 44_100))
+    client.close()
+
+
+def test_another_latency_in_its_place_is_refused(tmp_path: Path) -> None:
+    with engine_thread(tmp_path / "run"):
+        client = StemClient(sample_rate=44_100, address=f"ipc://{tmp_path}/run/audio.ipc")
+    with (
+        engine_thread(tmp_path / "run", hop=4096),
+        pytest.raises(EngineError, match=r"has come back with .* a latency of 6144"),
+    ):
+        client.separate(noise(2, 100))
+    client.close()
+
+
+def test_who_has_closed_it_is_told(tmp_path: Path) -> None:
+    with engine_thread(tmp_path / "run"):
+        client = StemClient(sample_rate=44_100, address=f"ipc://{tmp_path}/run/audio.ipc")
+        client.close()
+        for call in (client.reset, client.flush, lambda: client.process(noise(2, 10))):
+            with pytest.raises(EngineError, match="is closed"):
+                call()
+
+
+def test_a_stream_after_a_long_pause_has_a_new_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mix = noise(2, 9_000)
+    open_session = Connection.open
+
+    def open_impatient(self: Connection, hello: Hello, timeout_s: float) -> Welcome:
+        self.session.welcome = replace(open_session(self, hello, timeout_s), timeout_ms=2_000)
+        return self.session.welcome
+
+    monkeypatch.setattr(Connection, "open", open_impatient)
+    with (
+        engine_thread(tmp_path / "run") as server,
+        StemClient(sample_rate=44_100, address=f"ipc://{tmp_path}/run/audio.ipc") as client,
+    ):
+        client.separate(mix)
+        client.separate(mix)
+        assert server.sessions.opened == 1
+        time.sleep(1.2)
+        assert np.array_equal(client.separate(mix), in_process(mix, 44_100))
+        assert server.sessions.opened == 2
+        time.sleep(1.2)
+        client.reset()
+        assert server.sessions.opened == 3
 
 
 def test_a_client_that_is_killed_leaves_nothing_behind(engine: EngineProcess) -> None:
