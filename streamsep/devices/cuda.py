@@ -107,6 +107,11 @@ class CudaExecutor:
         """As in `Executor`."""
         return self.begin(mix).result()
 
+    def step_by_step(self, separate: Separate, mix: Tensor) -> Tensor:
+        """As in `Executor`."""
+        with self._lock, torch.cuda.device(self.device), torch.inference_mode():
+            return self._compute_step_by_step(mix, separate)
+
     def _begin(self, mix: Tensor) -> Pending:
         size = rounded_up(len(mix), self.largest_batch)
         recording = self._recordings.find((size, *mix.shape[1:]))
@@ -114,13 +119,13 @@ class CudaExecutor:
             return Done(self._compute_step_by_step(mix))
         return recording.begin(mix)
 
-    def _compute_step_by_step(self, mix: Tensor) -> Tensor:
+    def _compute_step_by_step(self, mix: Tensor, separate: Separate | None = None) -> Tensor:
         with torch.cuda.stream(self._lanes.compute):
-            return self._run(mix.to(self.device)).cpu()
+            return self._run(mix.to(self.device), separate).cpu()
 
-    def _run(self, mix: Tensor) -> Tensor:
+    def _run(self, mix: Tensor, separate: Separate | None = None) -> Tensor:
         with arithmetic(self._precision, self.device):
-            return self._separate(mix).float()
+            return (separate or self._separate)(mix).float()
 
     def _record(self, shape: Shape) -> _Graph:
         return _Graph(self._run, shape, self._lanes, self._pool)

@@ -63,6 +63,14 @@ class Executor(Protocol):
     def __call__(self, mix: Tensor) -> Tensor:
         """Separate float32 mix [B, C, T] into [B, S, C, T], both on the processor."""
 
+    def step_by_step(self, separate: Separate, mix: Tensor) -> Tensor:
+        """Compute something else with the same network, as exactly as `__call__` does.
+
+        Args:
+            separate: float32 [B, C, T] to [B, S, C, t], both on the device.
+            mix: float32 [B, C, T] on the processor, to where the result comes back.
+        """
+
 
 class Done:
     """Stems that are there."""
@@ -100,9 +108,13 @@ class PlainExecutor:
 
     def begin(self, mix: Tensor) -> Pending:
         """Separate the mix."""
-        with torch.inference_mode(), arithmetic(self._precision, self.device):
-            return Done(self._separate(mix.to(self.device)).float().cpu())
+        return Done(self(mix))
 
     def __call__(self, mix: Tensor) -> Tensor:
         """As in `Executor`."""
-        return self.begin(mix).result()
+        return self.step_by_step(self._separate, mix)
+
+    def step_by_step(self, separate: Separate, mix: Tensor) -> Tensor:
+        """As in `Executor`."""
+        with torch.inference_mode(), arithmetic(self._precision, self.device):
+            return separate(mix.to(self.device)).float().cpu()

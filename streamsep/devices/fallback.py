@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -18,10 +18,12 @@ from streamsep.devices.executor import Done, PlainExecutor
 from streamsep.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from streamsep.devices.executor import Pending, Separate
     from streamsep.devices.precision import Precision
 
-__all__ = ["FallbackExecutor", "Movable"]
+__all__ = ["FallbackExecutor", "Movable", "moved"]
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +39,22 @@ class Movable(Protocol):
 
     def __call__(self, mix: Tensor) -> Tensor:
         """Separate float32 mix [B, C, T] into [B, S, C, T]."""
+
+
+S = TypeVar("S", bound="Separate")
+
+
+def moved(separate: S, device: torch.device) -> S:
+    """A separator on another device, where it must not be used any more on the last one.
+
+    Raises:
+        ConfigError: it cannot be moved.
+    """
+    if isinstance(separate, Movable):
+        return separate.moved_to(device)
+    if isinstance(separate, nn.Module):
+        return separate.to(device)
+    raise ConfigError(f"this separator cannot be moved to '{device}'; load it there")
 
 
 class FallbackExecutor:
@@ -77,22 +95,30 @@ class FallbackExecutor:
 
     def __call__(self, mix: Tensor) -> Tensor:
         """As in `Executor`; raises what `begin` does."""
+        return self._computed(lambda: self._executor(mix))
+
+    def step_by_step(self, separate: Separate, mix: Tensor) -> Tensor:
+        """As in `Executor`; raises what `begin` does.
+
+        When the separator is moved, this has to compute on the processor as well.
+        """
+        return self._computed(lambda: self._executor.step_by_step(separate, mix))
+
+    def _computed(self, compute: Callable[[], Tensor]) -> Tensor:
         with self._lock:
             try:
-                return self._executor(mix)
+                return compute()
             except NotImplementedError as error:
                 if self.device == _PROCESSOR:
                     raise
                 self._fall_back(error)
-            return self._executor(mix)
+            return compute()
 
     def _fall_back(self, error: NotImplementedError) -> None:
         reason = str(error).strip().partition("\n")[0]
-        if isinstance(self._separate, Movable):
-            moved: Separate = self._separate.moved_to(_PROCESSOR)
-        elif isinstance(self._separate, nn.Module):
-            moved = self._separate.to(_PROCESSOR)
-        else:
+        try:
+            there = moved(self._separate, _PROCESSOR)
+        except ConfigError:
             raise ConfigError(
                 f"device '{self.device}' lacks an operation that this network needs ({reason}); "
                 "use --device cpu"
@@ -103,4 +129,4 @@ class FallbackExecutor:
             self.device,
             reason,
         )
-        self._executor = PlainExecutor(moved, _PROCESSOR, precision=self._precision)
+        self._executor = PlainExecutor(there, _PROCESSOR, precision=self._precision)

@@ -8,11 +8,13 @@ one stream serves all. On the processor it computes what the separator within do
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Self
 
 import torch
 
 from streamsep.devices import make_executor
+from streamsep.devices.fallback import moved
 from streamsep.engine.separator import WrappedSeparator, follow, separate_within
 
 if TYPE_CHECKING:
@@ -52,8 +54,9 @@ class DeviceSeparator(WrappedSeparator):
         largest_batch: int = 8,
     ) -> None:
         super().__init__(separator)
+        self._whole = _Whole(separator)
         self._executor = make_executor(
-            separator, torch.device(device), precision=precision, largest_batch=largest_batch
+            self._whole, torch.device(device), precision=precision, largest_batch=largest_batch
         )
 
     @property
@@ -76,14 +79,45 @@ class DeviceSeparator(WrappedSeparator):
     def begin(self, mix: Tensor, start: int, length: int) -> Callable[[], Tensor]:
         """The same, without waiting for the device; see `DeferringSeparator`.
 
-        What makes use of surroundings is computed step by step: they are of many lengths.
+        A segment with others around it is computed step by step: they are of many lengths. A live
+        stream's have nothing around them.
         """
         if self.surroundings == 0:
-            return self._executor.begin(mix[..., start : start + length]).result
-        around = mix.to(self.device)
-        stems = separate_within(self._separator, around, start, length).float().cpu()
+            mix, start = mix[..., start : start + length], 0
+        if length == mix.shape[-1]:
+            return self._executor.begin(mix).result
+        part = partial(self._whole.part, start=start, length=length)
+        stems = self._executor.step_by_step(part, mix)
         return lambda: stems
 
     def follow(self, *, segment: int, hop: int, wanted: slice) -> SegmentFollower | None:
         """Follow a live stream, where the separator within can, on its device."""
         return follow(self._separator, segment=segment, hop=hop, wanted=wanted)
+
+
+class _Whole:
+    """A separator of whole segments, with nothing around them, which can go to another device.
+
+    Args:
+        separator: what separates.
+    """
+
+    def __init__(self, separator: Separator) -> None:
+        self._separator = separator
+
+    def moved_to(self, device: torch.device) -> Self:
+        """The same, there.
+
+        Raises:
+            ConfigError: the separator cannot be moved.
+        """
+        self._separator = moved(self._separator, device)
+        return self
+
+    def __call__(self, mix: Tensor) -> Tensor:
+        """Separate mix [B, C, T] into [B, S, C, T], both on the device."""
+        return self.part(mix, 0, mix.shape[-1])
+
+    def part(self, mix: Tensor, start: int, length: int) -> Tensor:
+        """Separate a part of mix [B, C, T], aware of the rest, into [B, S, C, length]."""
+        return separate_within(self._separator, mix, start, length)

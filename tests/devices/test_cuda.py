@@ -123,17 +123,20 @@ def test_precisions_are_as_exact_as_they_claim(precision: str, least_db: float) 
     assert 10 * torch.log10(exact.square().sum() / error.clamp(min=1e-30)) > least_db
 
 
-def test_a_stream_on_the_device_is_the_stream() -> None:
-    network = network_there()
+@pytest.mark.parametrize("name", ["hybrid_demucs", "demucs_v2"])
+def test_a_stream_on_the_device_is_the_stream(name: str) -> None:
+    network = network_there(name)
     stride = network.stride
     config = StreamConfig(context=20 * stride, hop=2 * stride, look_ahead=2 * stride)
     mix = noise(2, 60 * stride)
+    there = DeviceSeparator(network, CUDA)
     streams = (
         StreamingSeparator(network, config, device=CUDA),
-        StreamingSeparator(DeviceSeparator(network, CUDA), config),
+        StreamingSeparator(there, config),
     )
     expected, got = (torch.cat([each.push(mix), each.flush()], dim=-1) for each in streams)
     assert near(got, expected)
+    assert len(there._executor._recordings) == 1
 
 
 def test_sessions_share_batches() -> None:

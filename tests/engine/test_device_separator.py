@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from fakes import SegmentShaped
 from streams import noise
@@ -75,3 +76,74 @@ def test_several_streams_share_what_has_fallen_back_to_the_processor() -> None:
     assert there.device == torch.device("cpu")
     assert torch.equal(first, second)
     assert torch.allclose(first[1], 2 * mix, atol=1e-6)
+
+
+NETWORKS_THAT_HEAR_SURROUNDINGS = ("demucs_v2", "demucs_time", "wave_u_net")
+
+
+def streamed_live(network, there) -> torch.Tensor:
+    stride = network.stride
+    config = StreamConfig(context=20 * stride, hop=4 * stride, look_ahead=2 * stride)
+    return separated(there, config, noise(2, 40 * stride))
+
+
+@pytest.mark.parametrize("name", NETWORKS_THAT_HEAR_SURROUNDINGS)
+def test_a_stream_of_a_network_that_hears_surroundings_is_the_same_to_the_bit(name) -> None:
+    network = tiny_network(name).requires_grad_(False)
+    got = streamed_live(network, DeviceSeparator(network, "cpu"))
+    assert torch.equal(got, streamed_live(network, network))
+
+
+@pytest.mark.parametrize("tiling", [streamed_live, "file"], ids=["live", "file"])
+def test_what_hears_surroundings_is_computed_as_exactly_as_was_asked(tiling) -> None:
+    network = tiny_network("demucs_v2").requires_grad_(False)
+
+    def stems(precision) -> torch.Tensor:
+        there = DeviceSeparator(network, "cpu", precision=precision)
+        if tiling is streamed_live:
+            return streamed_live(network, there)
+        mix = noise(2, 150 * network.stride)
+        return separated(there, OverlapConfig(segment=64 * network.stride), mix)
+
+    exact, rounded = stems(None), stems("bfloat16")
+    error_db = 10 * torch.log10((rounded - exact).square().sum() / exact.square().sum())
+    assert -80 < error_db < -10
+
+
+class HearingNeighbours(torch.nn.Module):
+    """Adds the sample before each to it, wherever that lies."""
+
+    sample_rate, channels, sources, stride, surroundings = 44_100, 2, ("left", "right"), 1, 1
+
+    def forward(self, mix: torch.Tensor) -> torch.Tensor:
+        return self.separate_within(mix, 0, mix.shape[-1])
+
+    def separate_within(self, mix: torch.Tensor, start: int, length: int) -> torch.Tensor:
+        before = torch.nn.functional.pad(mix, (1, 0))[..., :-1]
+        return torch.stack([mix, mix + before], dim=1)[..., start : start + length]
+
+
+@pytest.mark.parametrize("config", [LIVE, OverlapConfig(segment=64)], ids=["live", "file"])
+def test_what_hears_surroundings_falls_back_to_the_processor_too(config) -> None:
+    there = DeviceSeparator(HearingNeighbours(), "meta")
+    mix = noise(2, 500)
+    expected = separated(HearingNeighbours(), config, mix)
+    assert torch.equal(separated(there, config, mix), expected)
+    assert there.device == torch.device("cpu")
+
+
+def test_live_segments_are_what_was_prepared(monkeypatch) -> None:
+    # What a device has prepared it finds where it is handed whole segments.
+    network = tiny_network("demucs_v2").requires_grad_(False)
+    there = DeviceSeparator(network, "cpu")
+    begun = []
+    begin = there._executor.begin
+
+    def noted(mix: torch.Tensor):
+        begun.append(tuple(mix.shape))
+        return begin(mix)
+
+    monkeypatch.setattr(there._executor, "begin", noted)
+    streamed_live(network, there)
+    assert len(begun) >= 10
+    assert set(begun) == {(1, 2, 26 * network.stride)}
