@@ -21,6 +21,7 @@ from torch.nn.parallel import DistributedDataParallel
 from streamsep.errors import CheckpointError, OutputError
 from streamsep.files import find_tracks
 from streamsep.models.architectures import architecture_of
+from streamsep.training.agreement import check_agreement
 from streamsep.training.batches import Batches
 from streamsep.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from streamsep.training.dataset import split_tracks
@@ -89,6 +90,7 @@ class TrainingRun:
         self.network: Network = network.to(team.device)
         self.averages = WeightAverages(self.network, config.averages)
         tracks, held_out = self._find_songs(data)
+        self._songs = [[(t.name, t.length) for t in songs] for songs in (tracks, held_out)]
         self._batches = Batches(
             tracks, config, sample_rate=self.network.sample_rate, team=team, workers=workers
         )
@@ -134,10 +136,12 @@ class TrainingRun:
             watchers: hear about every step and validation.
 
         Raises:
-            TrainingError: the loss or the gradient is not finite, or a helper process has died.
+            TrainingError: the processes of the team are not about the same run, the loss or the
+                gradient is not finite, or a helper process has died.
             InputError: a song can no longer be read.
             OutputError: a checkpoint cannot be written.
         """
+        self._agree()
         model: nn.Module = self.network.train()
         if self.team.size > 1:
             model = DistributedDataParallel(self.network)
@@ -151,6 +155,20 @@ class TrainingRun:
             due = self.step % self.config.checkpoint_every == 0 or self.step == self.steps
             if (due or judged) and self.team.leads:
                 self._save()
+
+    def _agree(self) -> None:
+        """Make sure that all processes do the same.
+
+        Raises:
+            TrainingError: they would not.
+        """
+        facts: dict[str, int | str] = {
+            "the steps done": self.step,
+            "the steps to do": self.steps,
+            "their configuration": self.config.model_dump_json(),
+            "their songs": repr(self._songs),
+        }
+        check_agreement(self.team, facts)
 
     def _find_songs(self, data: Path) -> tuple[Sequence[TrackFolder], Sequence[TrackFolder]]:
         """The songs to learn from and the ones to be judged by."""

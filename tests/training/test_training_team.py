@@ -11,23 +11,31 @@ import pytest
 import torch
 from tiny_run import tiny_config, validated, write_song
 
+from streamsep.errors import TrainingError
+from streamsep.training.agreement import check_agreement
 from streamsep.training.checkpoint import read_checkpoint
 from streamsep.training.loop import TrainingRun
+from streamsep.training.team import Team
+
+
+def launch(script: str, *arguments: Path) -> subprocess.CompletedProcess[str]:
+    """Run a script of this folder in two processes."""
+    here = Path(__file__).parent
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    return subprocess.run(
+        [*torchrun, here / script, *arguments],
+        env={**os.environ, "PYTHONPATH": str(here.parent.parent), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 @pytest.mark.timeout(600)
 def test_two_processes_are_as_good_as_one_with_twice_the_batch(tmp_path):
     for seed in range(3):
         write_song(tmp_path / "songs" / f"song-{seed}", seed=seed)
-    here = Path(__file__).parent
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    done = subprocess.run(
-        [*launch, here / "team_run.py", tmp_path / "songs", tmp_path / "team"],
-        env={**os.environ, "PYTHONPATH": str(here.parent.parent), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = launch("team_run.py", tmp_path / "songs", tmp_path / "team")
     assert done.returncode == 0, done.stderr
     weights = [torch.load(tmp_path / "team" / f"weights-{rank}.pt") for rank in range(2)]
     alone = TrainingRun(
@@ -44,3 +52,41 @@ def test_two_processes_are_as_good_as_one_with_twice_the_batch(tmp_path):
     assert team.best is not None
     assert alone.best is not None
     assert team.best.scores.loss == pytest.approx(alone.best.scores.loss, rel=1e-3)
+
+
+@pytest.mark.timeout(600)
+def test_processes_that_go_on_from_different_steps_say_so_and_end(tmp_path):
+    write_song(tmp_path / "songs" / "song")
+    config = tiny_config()
+    # JSON is YAML, too.
+    text = config.model_dump_json(exclude_none=True)
+    (tmp_path / "config.yaml").write_text(text)
+    TrainingRun(
+        config.model_copy(update={"steps": 2}), tmp_path / "songs", tmp_path / "out-0"
+    ).run()
+    done = launch(
+        "scattered_team.py", tmp_path / "config.yaml", tmp_path / "songs", tmp_path / "out"
+    )
+    said = [line for line in done.stderr.splitlines() if line.startswith("streamsep: ")]
+    assert len(said) == 2, done.stderr
+    assert len(set(said)) == 1
+    assert "differ in the steps done: 2 in process 0, 0 in process 1;" in said[0]
+    assert "one OUT, in a folder that all machines share" in said[0]
+    assert "exitcode  : 2 " in done.stderr
+    assert not list(tmp_path.glob("out-1/*"))
+
+
+class Imagined(Team):
+    """A team of two, of which the other process has other numbers."""
+
+    def sum(self, numbers: torch.Tensor) -> torch.Tensor:
+        numbers[1] = numbers[0] + torch.arange(numbers.shape[1])
+        return numbers
+
+
+def test_processes_agree_on_everything_or_name_what_they_do_not():
+    check_agreement(Team(), {"steps": 3, "songs": "a, b"})
+    with pytest.raises(TrainingError, match=r"differ in their songs; give all of them"):
+        check_agreement(Imagined(size=2), {"the steps": 3, "their songs": "a, b"})
+    with pytest.raises(TrainingError, match=r"differ in the steps: 3 in process 0, 4 in process 1"):
+        check_agreement(Imagined(size=2), {"their songs": "a, b", "the steps": 3})
