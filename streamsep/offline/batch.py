@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from streamsep.errors import ConfigError, StreamSepError
 from streamsep.files import remove_leftovers
-from streamsep.offline.layout import OutputLayout, track_names
+from streamsep.offline.layout import OutputLayout, alike, track_names
 from streamsep.offline.separate import (
     SeparatedTrack,
     separate_track,
@@ -159,12 +159,13 @@ class _Batch:
         return [future.result() for future in futures]
 
     def _check_names(self) -> None:
-        owners: dict[Path, Path] = {}
+        owners: dict[str, Path] = {}
         for source, stem_path in self._tracks:
             for path in self._paths(stem_path):
-                if owners.setdefault(path, source) != source:
+                owner = owners.setdefault(alike(path), source)
+                if owner != source:
                     raise ConfigError(
-                        f"stems of '{owners[path]}' and of '{source}' would both be '{path}'; add "
+                        f"stems of '{owner}' and of '{source}' would both be '{path}'; add "
                         "{track} and {trackext} to the filename template"
                     )
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import os
+import unicodedata
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamsep.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from streamsep.files import FoundAudio
 
-__all__ = ["DEFAULT_TEMPLATE", "OutputLayout", "track_names"]
+__all__ = ["DEFAULT_TEMPLATE", "OutputLayout", "alike", "track_names"]
 
 DEFAULT_TEMPLATE = "{track}/{stem}.{ext}"
 
@@ -76,22 +77,74 @@ class OutputLayout:
 def track_names(found: Sequence[FoundAudio]) -> list[Path]:
     """A name for every file: its relative path without extension.
 
-    Files that would share a name (`song.wav` beside `song.flac`) keep their extension; whole
-    doubles from different arguments get a number.
+    Files of different arguments that would share a name are told apart by the folders above, as
+    many as are needed: `one/song` and `two/song`. Those of one folder keep their extension
+    (`song.wav` beside `song.flac`). So what a name stands for depends neither on the order of the
+    arguments nor on further doubles. Only what neither tells apart, such as a file that is given
+    twice, gets a number.
+
+    No two names are `alike`.
     """
-    plain = [_without_extension(audio.relative) for audio in found]
-    shared = {name for name, count in Counter(plain).items() if count > 1}
-    wanted = [
-        audio.relative if name in shared else name for audio, name in zip(found, plain, strict=True)
-    ]
-    taken: dict[Path, None] = {}
-    for name in wanted:
-        unique, number = name, 1
-        while unique in taken:
+    outer = [_outer_folders(audio) for audio in found]
+    names = _told_apart(found, outer)
+    taken: set[str] = set()
+    for index in sorted(range(len(names)), key=lambda index: found[index].path):
+        name, number = names[index], 1
+        while alike(names[index]) in taken:
             number += 1
-            unique = name.with_name(f"{name.name}-{number}")
-        taken[unique] = None
-    return list(taken)
+            names[index] = name.with_name(f"{name.name}-{number}")
+        taken.add(alike(names[index]))
+    return names
+
+
+def alike(path: Path) -> str:
+    """What two paths share that may be one file: many disks do not tell `é` from `É`.
+
+    Nor do all of them tell a letter from the same letter that is put together of two characters.
+    """
+    return unicodedata.normalize("NFC", str(path)).casefold()
+
+
+def _told_apart(found: Sequence[FoundAudio], outer: Sequence[tuple[str, ...]]) -> list[Path]:
+    """Add folders and extensions to the names that are alike, as far as that helps.
+
+    Args:
+        found: the files.
+        outer: for each the folders above its relative path, the outermost first.
+    """
+    names = [_without_extension(audio.relative) for audio in found]
+    depths = [0] * len(found)
+    while True:
+        below = [
+            Path(*folders[len(folders) - depth :], name)
+            for name, folders, depth in zip(names, outer, depths, strict=True)
+        ]
+        changed = False
+        for group in _groups(below):
+            elsewhere = len({alike(Path(*outer[index])) for index in group}) > 1
+            for index in group:
+                if elsewhere and depths[index] < len(outer[index]):
+                    depths[index] += 1
+                    changed = True
+                elif not elsewhere and names[index] != found[index].relative:
+                    names[index] = found[index].relative
+                    changed = True
+        if not changed:
+            return below
+
+
+def _groups(names: Sequence[Path]) -> list[list[int]]:
+    """The indices of names that are alike, two or more in each group."""
+    groups: dict[str, list[int]] = {}
+    for index, name in enumerate(names):
+        groups.setdefault(alike(name), []).append(index)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _outer_folders(audio: FoundAudio) -> tuple[str, ...]:
+    # Without following links: a song may be a link to where songs have other names.
+    parts = Path(os.path.normpath(audio.path.absolute())).parts
+    return parts[1 : len(parts) - len(audio.relative.parts)]
 
 
 def _without_extension(path: Path) -> Path:

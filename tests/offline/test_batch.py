@@ -126,6 +126,13 @@ def test_a_template_that_makes_tracks_collide_is_refused_before_anything_is_made
     assert not (tmp_path / "out").exists()
 
 
+def test_stems_that_some_disks_do_not_tell_apart_are_refused(tmp_path: Path) -> None:
+    for name in ("a.WAV", "b.wav"):
+        write(tmp_path / name, subtype="FLOAT")
+    with pytest.raises(ConfigError, match="would both be"):
+        batch(tmp_path, template="{trackext}/{stem}.{ext}")
+
+
 def test_what_exists_can_be_skipped(tmp_path: Path) -> None:
     songs(tmp_path)
     batch(tmp_path)
@@ -138,6 +145,17 @@ def test_what_exists_can_be_skipped(tmp_path: Path) -> None:
     assert [outcome.error for outcome in outcomes] == [None] * 3
     assert untouched.read_bytes() == b"mine"
     assert (folder / "song1" / "bass.wav").is_file()
+
+
+def test_a_new_album_does_not_pass_its_stems_off_as_those_of_a_double(tmp_path: Path) -> None:
+    layout = OutputLayout(tmp_path / "out", "fake")
+    albums = {name: write(tmp_path / name / "intro.wav", noise(seed=ord(name))) for name in "abc"}
+    for night in ("ac", "abc"):
+        found, _ = expand([tmp_path / album for album in night])
+        separate_batch(found, fake_model(), FLOAT, layout, skip_existing=True)
+    for album, song in albums.items():
+        drums = read(tmp_path / "out" / "fake" / album / "intro" / "drums.wav")
+        assert torch.allclose(drums, 0.1 * read(song), atol=0.01)
 
 
 def test_what_would_be_written_otherwise_is_not_skipped(tmp_path: Path) -> None:
