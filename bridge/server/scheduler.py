@@ -35,7 +35,7 @@ import torch
 
 from streamsep.devices import Done, make_executor
 from streamsep.devices.compute_threads import ComputeThreads
-from streamsep.engine.memory import is_out_of_memory
+from streamsep.devices.out_of_memory import is_out_of_memory
 from streamsep.errors import ConfigError, EngineError
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from bridge.server.engine import LEAST_FADE
 from streamsep.cli.device_precision import precision_of_weights
 from streamsep.cli.kept_costs import kept_costs
 from streamsep.cli.loading import announce_model, load_with_progress
+from streamsep.devices.out_of_memory import is_out_of_memory, release_memory
 from streamsep.devices.precision import arithmetic, check_precision
 from streamsep.engine import StreamConfig
-from streamsep.engine.memory import is_out_of_memory, release_memory
 from streamsep.errors import ConfigError, OutputError, StreamSepError
 from streamsep.measuring import MOST_RTF, HopCost, Measurement, Workload, this_machine
 from streamsep.measuring.device import device_name, device_peak_bytes, forget_device_peak

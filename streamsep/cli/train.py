@@ -82,8 +82,16 @@ def train(
         ),
     ] = None,
     workers: Annotated[
-        int, typer.Option("--workers", metavar="N", min=0, help="Processes that prepare examples.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            "--workers",
+            metavar="N",
+            min=0,
+            help="Processes that prepare examples, for each that trains; with 0 it does so itself, "
+            "between its steps.",
+            show_default="0 on the CPU; on a GPU its share of the cores, at most 2 x batch_size",
+        ),
+    ] = None,
 ) -> None:
     """Train a network and write it to OUT/network.safetensors.
 
@@ -99,6 +107,8 @@ def train(
     with _team_of(join_team, place) as team, _memory_of(team.device, settings):
         from streamsep.training.loop import TrainingRun
 
+        if workers is None:
+            workers = _choose_workers(team.device, settings)
         run = TrainingRun(settings, data, out, team=team, workers=workers)
         _train_or_stop(run)
         if team.leads:
@@ -161,6 +171,15 @@ def _processes_here() -> int:
     return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
+def _choose_workers(device: torch.device, settings: TrainingConfig) -> int:
+    from streamsep.measuring.machine import usable_cores
+    from streamsep.training.batches import choose_workers
+
+    return choose_workers(
+        device, settings.batch_size, cores=usable_cores(), processes=_processes_here()
+    )
+
+
 @contextmanager
 def _team_of(join: Callable[[torch.device], Team], device: torch.device) -> Iterator[Team]:
     """Meet the other processes, and part from them in the end."""
@@ -184,7 +203,7 @@ def _memory_of(device: torch.device, settings: TrainingConfig) -> Iterator[None]
     Raises:
         TrainingError: it did.
     """
-    from streamsep.engine.memory import is_out_of_memory
+    from streamsep.devices.out_of_memory import is_out_of_memory
 
     try:
         yield

@@ -12,7 +12,7 @@ import logging
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-import torch
+from streamsep.devices.out_of_memory import is_out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,7 +86,7 @@ class Recordings(Generic[R]):
 
     def _give_up(self, shape: Shape, error: RuntimeError) -> None:
         # What ends a recording that was broken off may raise an error of its own.
-        if torch.OutOfMemoryError in (type(error), type(error.__context__)):
+        if is_out_of_memory(error) or is_out_of_memory(error.__context__ or error):
             _remember(self._too_large, shape, self._most)
             logger.warning(
                 "no memory on the device to record segments of shape %s; "

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from streamsep.engine.memory import is_out_of_memory, release_memory
+from streamsep.devices.out_of_memory import is_out_of_memory, release_memory
 from streamsep.errors import ConfigError, StreamSepError
 from streamsep.evaluation.scoring import score_song
 from streamsep.processes import worker_processes

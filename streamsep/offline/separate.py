@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streamsep.devices.out_of_memory import is_out_of_memory, release_memory, trim_heaps
 from streamsep.engine import OverlapConfig
-from streamsep.engine.memory import is_out_of_memory, release_memory, trim_heaps
 from streamsep.errors import ConfigError
 from streamsep.models import load_model
 from streamsep.offline.layout import OutputLayout

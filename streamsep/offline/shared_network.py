@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Self
 import torch
 
 from streamsep.devices.compute_threads import ComputeThreads
-from streamsep.engine.memory import is_out_of_memory, release_memory, trim_heaps
+from streamsep.devices.out_of_memory import is_out_of_memory, release_memory, trim_heaps
 from streamsep.engine.separator import separate_within, surroundings_of
 
 if TYPE_CHECKING:

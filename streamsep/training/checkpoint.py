@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from streamsep.engine.memory import is_out_of_memory
+from streamsep.devices.out_of_memory import is_out_of_memory
 from streamsep.errors import CheckpointError, OutputError, TrainingError
 from streamsep.training.reports import Scores
 

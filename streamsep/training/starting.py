@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from streamsep.engine.memory import is_out_of_memory
+from streamsep.devices.out_of_memory import is_out_of_memory
 from streamsep.errors import CheckpointError, ConfigError
 from streamsep.models import load_model
 from streamsep.models.architectures import architecture_of, build_network, find_architecture
