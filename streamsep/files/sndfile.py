@@ -28,6 +28,9 @@ _SHORT_CHUNK = re.compile(r"^\s*(?:data|SSND)\s*:\s*(\d+) \(should be (\d+)\)", 
 # Programs that write a wav into a pipe cannot know its size and announce one at or near a limit.
 _SIZE_UNKNOWN = 0x7FFF_F000
 
+# What libsndfile says of a flac that was written into a pipe, and does not know its length.
+_FRAMES_UNKNOWN = 2**63 - 1
+
 _MP3_FRAME = 1152
 
 
@@ -50,7 +53,8 @@ class SndfileReader(AudioReader):
             self.subtype = str(sound.subtype)
             self._announced = int(sound.frames)
             log = str(sound.extra_info)
-        self.frames = self._announced if self._untold is None else None
+        self._tells_length = self._untold is None and self._announced < _FRAMES_UNKNOWN
+        self.frames = self._announced if self._tells_length else None
         if self._announced == 0:
             raise InputError(f"'{path}' holds no samples: give a file with sound in it")
         self._check_chunks(log)
@@ -62,6 +66,9 @@ class SndfileReader(AudioReader):
             # soundfile encodes names strictly, and not every name on a disk is text.
             name = self.path if sys.platform == "win32" else os.fsencode(self.path)
             with soundfile.SoundFile(name) as sound:
+                if sound.frames == _FRAMES_UNKNOWN:
+                    # soundfile seeks after every read, which fails in such a file.
+                    sound._info.seekable = 0
                 yield sound, None
         else:
             with (
@@ -104,7 +111,7 @@ class SndfileReader(AudioReader):
     def _check_complete(self, total: int) -> None:
         # The samples an mp3's tag announces may differ from those decoded by the codec's padding.
         tolerance = 2 * _MP3_FRAME if self.container == "MP3" else 0
-        if self._untold is None and total < self._announced - tolerance:
+        if self._tells_length and total < self._announced - tolerance:
             raise self._truncated(total, self._announced)
 
 

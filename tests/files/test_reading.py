@@ -292,3 +292,20 @@ def test_a_wav_that_was_written_into_a_pipe_is_read(tmp_path: Path) -> None:
     path.write_bytes(data)
     with open_audio(path) as reader:
         assert whole(reader).shape == (2, LENGTH)
+
+
+def test_a_flac_that_was_written_into_a_pipe_is_read(tmp_path: Path) -> None:
+    path = write(tmp_path / "song.flac", noise())
+    expected, _ = soundfile.read(path, dtype="float32")
+    data = bytearray(path.read_bytes())
+    # 36 bits of STREAMINFO, behind the file's mark, the block's header and 13 bytes and a half.
+    data[21] &= 0xF0
+    data[22:26] = bytes(4)
+    path.write_bytes(data)
+    with open_audio(path) as reader:
+        assert reader.frames is None
+        assert torch.equal(whole(reader, 1_001), torch.from_numpy(expected.T))
+        assert reader.frames == LENGTH
+        assert whole(reader).shape == (2, LENGTH)
+    halve(path)
+    assert_refused(path, "damaged|truncated")
