@@ -22,7 +22,26 @@ if TYPE_CHECKING:
     from streamsep.files import TrackFolder
     from streamsep.training.team import Team
 
-__all__ = ["Batches"]
+__all__ = ["Batches", "choose_workers"]
+
+BATCHES_AHEAD = 2
+"""As many examples as these hold are prepared at once, and no more."""
+
+
+def choose_workers(device: torch.device, batch_size: int, *, cores: int, processes: int) -> int:
+    """How many processes should prepare examples for one that trains.
+
+    On the CPU none: they would take from the loop what they give it. A GPU would wait for the loop.
+
+    Args:
+        device: where it computes.
+        batch_size: examples that it takes in a step.
+        cores: of the machine.
+        processes: that train on this machine.
+    """
+    if device.type == "cpu":
+        return 0
+    return min(max(1, cores // processes), BATCHES_AHEAD * batch_size)
 
 
 class Batches:
@@ -77,11 +96,13 @@ class Batches:
             InputError: songs that could be read no longer can.
             TrainingError: a process that prepares examples has died.
         """
+        to_gpu = self._team.device.type == "cuda"
         loader = DataLoader(
             _Guarded(self._examples),
             batch_sampler=_Numbers(self, step),
             num_workers=self._workers,
             collate_fn=_stack,
+            pin_memory=to_gpu,  # or the copy would wait for the step before it
         )
         batches = iter(loader)
         for number in range(step, self.steps):
@@ -95,7 +116,7 @@ class Batches:
                 ) from error
             if isinstance(batch, StreamSepError):
                 raise batch
-            batch = batch.to(self._team.device)
+            batch = batch.to(self._team.device, non_blocking=to_gpu)
             yield self._examples.augment_batch(batch, number, self._team.rank)
 
 

@@ -98,6 +98,22 @@ def test_the_same_command_continues_a_run(config: Path, data: Path, tmp_path: Pa
     assert checkpoint["step"] == 3
 
 
+def test_workers_are_for_gpus_unless_asked_for(
+    config: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def stop(self: TrainingRun, *_: object, workers: int, **__: object) -> None:
+        seen.append(workers)
+        raise TrainingError("enough is known")
+
+    monkeypatch.setattr(TrainingRun, "__init__", stop)
+    options = [config, "--data", data, "--out", tmp_path / "run", "--device", "cpu"]
+    run(train, *options)
+    run(train, *options, "--workers", 3)
+    assert seen == [0, 3]
+
+
 def test_a_run_starts_from_a_network(config: Path, data: Path, tmp_path: Path) -> None:
     options = ["--data", data, "--steps", 1]
     assert run(train, config, *options, "--out", tmp_path / "one").exit_code == 0

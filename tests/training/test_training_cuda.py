@@ -40,3 +40,23 @@ def test_gradients_of_lstms_do_not_drown_in_bfloat16(tmp_path):
     assert float((exact == 0).float().mean()) < 0.01
     assert float((got == 0).float().mean()) < 0.01
     assert 0.8 < float(got.norm() / exact.norm()) < 1.25
+
+
+def test_examples_that_others_prepare_are_those_of_the_loop(tmp_path):
+    for seed in range(2):
+        write_song(tmp_path / "songs" / str(seed), seed=seed)
+    seen = []
+    for workers in (0, 2):
+        run = TrainingRun(
+            tiny_config(batch_size=2),
+            tmp_path / "songs",
+            tmp_path / str(workers),
+            team=Team(device=CUDA),
+            workers=workers,
+        )
+        mixes: list[torch.Tensor] = []
+        run.network.register_forward_pre_hook(lambda *said, to=mixes: to.append(said[1][0].clone()))
+        run.run()
+        seen.append(torch.stack(mixes))
+    assert seen[0].is_cuda
+    assert torch.equal(*seen)

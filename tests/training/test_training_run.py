@@ -25,6 +25,7 @@ from streamsep.config.training import (
 )
 from streamsep.errors import CheckpointError, StreamSepError, TrainingError
 from streamsep.models.checkpoints import save_checkpoint
+from streamsep.training.batches import choose_workers
 from streamsep.training.loop import TrainingRun
 
 
@@ -127,6 +128,21 @@ def test_workers_change_nothing(songs, tmp_path):
         run.run()
         runs.append(run)
     assert_same_weights(*runs)
+
+
+@pytest.mark.parametrize(
+    ("device", "batch_size", "cores", "processes", "workers"),
+    [
+        ("cpu", 4, 16, 1, 0),
+        ("cuda", 8, 12, 1, 12),
+        ("cuda:1", 8, 64, 8, 8),
+        ("cuda", 4, 64, 2, 8),
+        ("cuda", 4, 4, 8, 1),
+    ],
+)
+def test_a_gpu_does_not_wait_for_examples(device, batch_size, cores, processes, workers):
+    place = torch.device(device)
+    assert choose_workers(place, batch_size, cores=cores, processes=processes) == workers
 
 
 def test_watchers_hear_of_every_step_song_and_validation(songs, tmp_path):
