@@ -217,10 +217,7 @@ class Scheduler:
             following = self._begin(jobs) if jobs else None
             if begun is not None:
                 self._finish(begun)
-            begun = following
-            if begun is not None and begun.stems.done:
-                self._finish(begun)
-                begun = None
+            begun = None if following is None else self._still_under_way(following)
         if begun is not None:
             self._finish(begun)
 
@@ -289,6 +286,17 @@ class Scheduler:
         except Exception as error:  # noqa: BLE001 - whoever waits gets it, and the others go on
             self._fail(jobs, error)
             return None
+
+    def _still_under_way(self, begun: _Begun) -> _Begun | None:
+        """What is not done yet; what is, or has failed on the device, is finished."""
+        try:
+            if not begun.stems.done:
+                return begun
+        except Exception as error:  # noqa: BLE001 - as above
+            self._fail(begun.jobs, error)
+            return None
+        self._finish(begun)
+        return None
 
     def _finish(self, begun: _Begun) -> None:
         try:

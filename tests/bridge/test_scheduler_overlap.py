@@ -14,6 +14,7 @@ import torch
 from fakes import Gains
 
 from bridge.server.scheduler import Scheduler, Ticket
+from streamsep.devices import Done
 from streamsep.errors import EngineError
 
 if TYPE_CHECKING:
@@ -128,6 +129,27 @@ def test_what_fails_on_the_device_fails_alone(scheduler: Scheduler, device: Othe
             failed.result(LONG_S)
     assert futures[0].result(LONG_S) is not None
     assert futures[3].result(LONG_S) is not None
+
+
+def test_a_device_that_fails_when_it_is_asked_fails_one_batch_and_not_the_thread() -> None:
+    class Failing(Done):
+        @property
+        def done(self) -> bool:
+            if self.result().min() < 0:
+                raise RuntimeError("CUDA error: an illegal memory access was encountered")
+            return True
+
+    class Asked(OtherThread):
+        def begin(self, mix: Tensor) -> Failing:
+            return Failing(mix[:, None].expand(-1, 4, -1, -1))
+
+    scheduler = Scheduler(Gains(), CPU, executor=Asked())
+    try:
+        with pytest.raises(RuntimeError, match="illegal memory access"):
+            scheduler.submit(segment(-1), Ticket(), 0.0).result(LONG_S)
+        assert scheduler.submit(segment(1), Ticket(), 0.0).result(LONG_S) is not None
+    finally:
+        scheduler.stop()
 
 
 def test_what_has_begun_is_finished_when_the_engine_stops(device: OtherThread) -> None:
