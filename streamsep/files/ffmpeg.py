@@ -28,6 +28,10 @@ _PROBE_TIMEOUT_S = 60
 # Containers round durations and codecs pad: only a clear shortfall is a truncated file.
 _SHORTFALL = 0.02
 _SHORTFALL_S = 0.5
+# Encoded sound without a container, which tells its length nowhere: what ffprobe calls the duration
+# is the file's size over the bit rate of its beginning. (Of joined mp3s, it is that of the first.)
+_BARE = {"aac", "ac3", "ac4", "amr", "amrnb", "amrwb", "dts", "dtshd", "eac3", "loas"}
+_BARE |= {"mlp", "mp3", "truehd"}
 
 # A playlist is a text file that may name any address: let it name files only.
 _ONLY_FILES = ("-protocol_whitelist", "file,pipe")
@@ -56,7 +60,8 @@ class FfmpegReader(AudioReader):
         self.subtype = str(stream.get("codec_name", "unknown"))
         if self.sample_rate < 1 or self.channels < 1:
             raise InputError(f"'{path}' holds no samples: give a file with sound in it")
-        self._announced = round(_seconds(stream) * self.sample_rate)
+        seconds = 0.0 if container in _BARE else _seconds(stream)
+        self._announced = round(seconds * self.sample_rate)
         self._complaint = ""
 
     def _probe(self) -> tuple[dict[str, Any], str]:

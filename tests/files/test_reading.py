@@ -180,6 +180,17 @@ def test_what_libsndfile_cannot_read_comes_through_ffmpeg(
 
 
 @pytest.mark.usefixtures("ffmpeg_installed")
+def test_the_length_of_bare_aac_is_not_guessed(tmp_path: Path) -> None:
+    # Silence, then noise: from the bit rate of its beginning the file seems far longer than it is.
+    frames = noise(length=8 * RATE)
+    frames[: 4 * RATE] = 0.0
+    path = ffmpeg(write(tmp_path / "song.wav", frames), tmp_path / "song.aac")
+    with open_audio(path) as reader:
+        assert reader.frames is None
+        assert 0 <= whole(reader).shape[1] - 8 * RATE < 3 * 1024
+
+
+@pytest.mark.usefixtures("ffmpeg_installed")
 def test_leaving_the_reader_ends_its_process(tmp_path: Path) -> None:
     source = write(tmp_path / "song.wav", noise(length=20 * RATE))
     with open_audio(ffmpeg(source, tmp_path / "song.m4a")) as reader:
