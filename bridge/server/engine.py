@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, get_args
 from bridge.server.capacity import Capacity, Demand, proposed_budget_s, time_to_compute_s
 from bridge.server.following import Following
 from bridge.server.measurements import Measurements
-from bridge.server.offers import LEAST_FADE, Offer, OfferRefusedError
+from bridge.server.offers import LEAST_FADE, LOWEST_RATE, Offer, OfferRefusedError
 from bridge.server.readiness import Readiness
 from bridge.server.scheduler import Scheduler, Ticket
 from bridge.server.stream_worker import Finished, StreamWorker
 from bridge.server.trials import Trials
+from streamsep.audio.resample import HIGHEST_RATE
 from streamsep.devices import make_executor
 from streamsep.engine import StreamConfig
 from streamsep.engine.consistency import ConsistencyName, make_consistency
@@ -189,6 +190,10 @@ class Engine:
         name = hello.preset or self.preset
         if name not in self.presets:
             raise OfferRefusedError(f"unknown preset '{name}', expected {', '.join(self.presets)}")
+        if not self._readiness.can_resample(hello.sample_rate):
+            raise OfferRefusedError(
+                f"a sample rate of {hello.sample_rate} Hz: expected {LOWEST_RATE} to {HIGHEST_RATE}"
+            )
         consistency = self._consistency_of(hello)
         preset = self.presets[name]
         hop_s = preset.hop / self.separator.sample_rate

@@ -11,10 +11,13 @@ if TYPE_CHECKING:
     from bridge.server.capacity import Demand
     from streamsep.engine.consistency import ConsistencyName
 
-__all__ = ["LEAST_FADE", "Offer", "OfferRefusedError"]
+__all__ = ["LEAST_FADE", "LOWEST_RATE", "Offer", "OfferRefusedError"]
 
 LEAST_FADE = 64
 """Samples over which a live session's preset must fade, so that a late segment can be hidden."""
+
+LOWEST_RATE = 4_000
+"""Samples per second of a session. Nobody plays at fewer, and a block of them is a long song."""
 
 
 class OfferRefusedError(ConfigError):

@@ -1,8 +1,8 @@
 """What is left to be done before a session can be answered at once.
 
 An engine starts with its own preset. A session that asks for another may need a silence to begin
-in, or a figure to be let in by; that takes a second or more, which the thread that carries
-everybody's messages does not have.
+in, or a figure to be let in by, and one at another rate the latency of resampling; that takes a
+second or more, which the thread that carries everybody's messages does not have.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, get_args
 
-from bridge.server.offers import LEAST_FADE
+from bridge.server.offers import LEAST_FADE, LOWEST_RATE
+from streamsep.audio.resample import HIGHEST_RATE, StreamResampler
 from streamsep.engine.consistency import ConsistencyName, make_consistency
 from streamsep.measuring import MOST_RTF
 
@@ -58,6 +59,7 @@ class Readiness:
         self._following = following
         self._allow_late = allow_late
         self._consistencies: set[ConsistencyName] = {"off"}
+        self._rates = {separator.sample_rate}
 
     def chores(self, hello: Hello, preset: str) -> list[Callable[[], object]]:
         """What is to be done, in any thread; when it is, there may be more.
@@ -67,18 +69,31 @@ class Readiness:
             preset: the name of the one that it gets if it names none.
         """
         name = hello.preset or preset
-        if name not in self._presets:
+        if name not in self._presets or not self.can_resample(hello.sample_rate):
             return []
         config = self._presets[name]
         chores: list[Callable[[], object]] = []
         if self._following is not None and not self._begins_at_once(config):
             chores.append(partial(self._following.stream_of, config))
+        if hello.sample_rate not in self._rates:
+            chores.append(partial(self._measure_resampling, hello.sample_rate))
         for consistency in get_args(ConsistencyName):
             if consistency == hello.consistency and consistency not in self._consistencies:
                 chores.append(partial(self._make_consistency, consistency))
         if hello.mode != "offline" and config.crossfade >= LEAST_FADE:
             chores += [partial(self._try_out, each) for each in self._untried(hello, name)]
         return chores
+
+    def can_resample(self, rate: int) -> bool:
+        """Whether there can be sessions of so many samples per second."""
+        return rate == self._separator.sample_rate or LOWEST_RATE <= rate <= HIGHEST_RATE
+
+    def _measure_resampling(self, rate: int) -> None:
+        """The session's stream will ask for the same, which is known from then on."""
+        own = self._separator.sample_rate
+        there, back = StreamResampler(rate, own, 1), StreamResampler(own, rate, 1)
+        logger.debug("%d Hz: resamplers lag %d and %d samples", rate, there.latency, back.latency)
+        self._rates.add(rate)
 
     def _begins_at_once(self, config: StreamConfig) -> bool:
         assert self._following is not None

@@ -79,6 +79,7 @@ class _Counter:
         self.arrived_s = 0.0
         self.late = 0
         self.bypass = False
+        self.stopped = False
 
     def __call__(self, mix: Tensor) -> Tensor:
         stems = self.separated(mix)
@@ -94,7 +95,13 @@ class _Counter:
     def separated(
         self, mix: Tensor, separate: Callable[[Tensor], Tensor] | None = None
     ) -> Tensor | None:
-        """The stems of a segment, or None if the mixture has to do."""
+        """The stems of a segment, or None if the mixture has to do.
+
+        Raises:
+            EngineError: nobody wants them any more, or the engine stops.
+        """
+        if self.stopped:
+            raise EngineError("the session is over")
         if self.bypass:
             return None
         stems = self._scheduler.submit(mix, self._ticket, self.arrived_s, separate).result()
@@ -241,6 +248,7 @@ class StreamWorker:
 
     def stop(self) -> None:
         """Stop after the segment that is being computed, without waiting for it."""
+        self._counter.stopped = True
         self._queue.close()
 
     def _run(self) -> None:
@@ -252,7 +260,7 @@ class StreamWorker:
                     epoch = task.epoch
                 self._work(task)
         except EngineError:
-            pass  # the engine stops, and this stream with it
+            pass  # the engine stops, and this stream with it, or this stream alone
         except Exception as error:  # noqa: BLE001 - it must reach this client and nobody else
             foreseen = isinstance(error, StreamSepError)
             logger.log(logging.WARNING if foreseen else logging.ERROR, "stream failed: %s", error)

@@ -25,7 +25,7 @@ input is lost and a way there and back never returns fewer samples than went in:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -166,7 +166,7 @@ def _planar(frames: NDArray[np.float32]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(frames.T))
 
 
-@lru_cache(maxsize=256)
+@cache  # without a limit: who has asked once relies on the next answer to come at once
 def _measured_latency(in_rate: int, out_rate: int) -> int:
     """Bound the lag of soxr between two rates by feeding it silence and counting.
 

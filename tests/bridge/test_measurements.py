@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import fakes
@@ -103,6 +104,24 @@ def test_who_does_not_need_a_figure_does_not_wait_for_one() -> None:
         assert engine.is_ready_for(hello("there is none"))
         with pytest.raises(OfferRefusedError, match="unknown preset"):
             engine.offer(hello("there is none"))
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_another_rate_is_measured_when_a_session_asks_for_it(mode: Mode) -> None:
+    with an_engine(Counting()) as engine:
+        at_48_khz = replace(hello(mode=mode), sample_rate=48_000)
+        assert not engine.is_ready_for(at_48_khz)
+        engine.get_ready_for(at_48_khz)
+        assert engine.is_ready_for(at_48_khz)
+
+
+@pytest.mark.parametrize("sample_rate", [1, 3_999, 384_001, 768_000])
+def test_a_rate_of_no_audio_is_refused_unmeasured(sample_rate: int) -> None:
+    with an_engine(Counting()) as engine:
+        strange = replace(hello(), sample_rate=sample_rate)
+        assert engine.is_ready_for(strange)
+        with pytest.raises(OfferRefusedError, match="expected 4000 to 384000"):
+            engine.offer(strange)
 
 
 def test_a_refusal_names_presets_that_were_measured_for_it() -> None:

@@ -98,6 +98,23 @@ def test_others_are_answered_meanwhile(engine: EngineProcess, preset: str) -> No
         assert answer.preset == preset
 
 
+def test_a_rate_that_nobody_has_had_is_measured_without_others_waiting(
+    started: EngineProcess,
+) -> None:
+    with a_socket(started) as waiting, a_socket(started) as other:
+        waiting.send_multipart(encode(replace(HELLO, sample_rate=47_999, mode=Mode.OFFLINE)))
+        busy = receive(waiting)
+        assert isinstance(busy, Pong)
+        assert busy.busy
+        other.send_multipart(encode(Ping(stream=0, sequence=7)))
+        assert receive(other) == Pong(stream=0, sequence=7)
+        answer = receive(waiting)
+        while isinstance(answer, Pong):
+            answer = receive(waiting)
+        assert isinstance(answer, Welcome)
+        assert answer.resampling_latency > 0
+
+
 def test_a_client_waits_as_long_as_it_is_told_that_it_is_worth_it(
     engine: EngineProcess, preset: str
 ) -> None:
