@@ -94,10 +94,12 @@ class SegmentFollower(Protocol):
         """Forget the stream; the next segment is the first of another."""
 
     def begin_as(self, other: Self) -> None:
-        """Let this and all later streams begin where another follower stands, of a batch of one.
+        """Let this and all later streams begin in the silence that another follower has heard.
 
-        What the first segment has in common with the last one of the other, silence for example,
-        need not be computed then.
+        What of their first segment is as silent need not be computed then.
+
+        Args:
+            other: of the same network and tiling, of a batch of one.
         """
 
 

@@ -13,6 +13,7 @@ import soundfile
 import torch
 from support import shared
 from torch import Tensor
+from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from streamsep import StreamConfig, load_preset, load_separator
@@ -69,6 +70,26 @@ def song() -> Tensor:
 def test_a_preset_keeps_to_recomputing(starter: HybridDemucs, song: Tensor, name: str) -> None:
     config = StreamConfig.from_preset(load_preset(name))
     assert agreement_db(starter, song, config, hops=min(12, 6 * 2048 * 11 // config.hop)) > 35
+
+
+@pytest.mark.parametrize("name", ["live", "studio"])
+def test_a_stream_that_looks_far_ahead_begins_in_silence_as_exactly(
+    starter: HybridDemucs, song: Tensor, name: str
+) -> None:
+    config = StreamConfig.from_preset(load_preset(name))
+    wanted = config.tiling(starter.stride).weighted
+    silence, following = (
+        HybridFollower(starter, segment=config.segment, hop=config.hop, wanted=wanted)
+        for _ in range(2)
+    )
+    before = config.segment - config.hop - config.look_ahead
+    first = functional.pad(song[None, :, RATE : RATE + config.segment - before], (before, 0))
+    with torch.inference_mode():
+        silence(torch.zeros_like(first))
+        following.begin_as(silence)
+        got, expected = following(first), starter(first)[..., wanted]
+    error, energy = (got - expected).square().sum(), expected.square().sum()
+    assert 10 * torch.log10(energy / error) > 35
 
 
 def test_a_short_memory_is_exact(starter: HybridDemucs, song: Tensor) -> None:

@@ -142,7 +142,7 @@ class HybridFollower:
             looked_time = time.renew(max(looked_time, seen_time * steps), self._hop_frames)
 
     def begin_as(self, other: HybridFollower) -> None:
-        """Let this and all later streams begin where another follower stands.
+        """Let this and all later streams begin in the silence that another follower has heard.
 
         Args:
             other: of the same network and segment, of a batch of one; it must not move on.
@@ -160,10 +160,7 @@ class HybridFollower:
             The wanted samples of its stems, [B, S, C, wanted].
         """
         segment = segment.to(self._network.device)
-        if not self._begun and self._origin is not None:
-            self._take_over(self._origin, len(segment))
-        moved = min(self._frames, hops * self._hop_frames) if self._begun else self._frames
-        self._begun = True
+        moved = min(self._frames, self._begin(len(segment)) + hops * self._hop_frames)
         mean, deviation = self._advance_spectrum(segment, moved)
         wave = segment[:, :, None]
         wave_mean = wave.mean(dim=(1, 2, 3), keepdim=True)
@@ -186,13 +183,25 @@ class HybridFollower:
         taken = gathered(x, stretches) - mean
         return taken.div_(1e-5 + deviation).to(self._network.dtype)
 
+    def _begin(self, batch: int) -> int:
+        """Have a window to go on from; return by how many frames a hop moves it further at first.
+
+        A stream's first segment holds more sound than a hop: the look-ahead, too.
+        """
+        if self._begun:
+            return 0
+        self._begun = True
+        if self._origin is None:
+            return self._frames
+        self._take_over(self._origin, batch)
+        return self._frames - self._wanted.start // self._frame - self._hop_frames
+
     def _take_over(self, other: HybridFollower, batch: int) -> None:
         self._spectrum.begin_as(other._spectrum, batch)
         self._statistics.begin_as(other._statistics, batch)
         for own, others in zip(self._outer, other._outer, strict=True):
             for layer, of_other in zip(own, others, strict=True):
                 layer.begin_as(of_other, batch)
-        self._begun = True
 
     def _advance_spectrum(self, segment: Tensor, moved: int) -> tuple[Tensor, Tensor]:
         """Move the spectrogram; return its mean and deviation, [B, 1, 1, 1]."""
