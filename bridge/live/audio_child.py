@@ -19,14 +19,14 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from bridge.client import LiveStemClient
 from bridge.keys import ClientKeys
 from bridge.live.control_block import open_control_block
 from bridge.live.device_probe import read_devices
 from bridge.live.device_stream import DeviceStream
-from bridge.live.devices import Device, choose_devices
+from bridge.live.known_devices import find_devices
 from bridge.live.lifeline import watch_lifeline
 from bridge.live.memory_lock import lock_memory
 from bridge.live.portaudio import import_portaudio
@@ -47,6 +47,9 @@ from bridge.live.task import AudioTask
 from bridge.mixing import Mixer
 from bridge.recording import Recorder
 from streamsep.errors import ConfigError, EngineError, OutputError, StreamSepError
+
+if TYPE_CHECKING:
+    from bridge.live.devices import Device
 
 __all__ = ["AudioChild"]
 
@@ -126,7 +129,7 @@ class AudioChild:
             self._portaudio._terminate()
             self._portaudio._initialize()
         self._devices = read_devices(self._portaudio)
-        source, sink = choose_devices(self._devices, task.input, task.output, task.host_api)
+        source, sink = find_devices(self._devices, task)
         return DeviceStream(
             self._portaudio,
             source,
@@ -254,8 +257,8 @@ class AudioChild:
         self._block = client.latency_terms["block"]
         _tell(
             Playing(
-                input=self._task.input,
-                output=self._task.output,
+                input=stream.source.name,
+                output=stream.sink.name,
                 sample_rate=stream.sample_rate,
                 block=self._block,
                 latency_terms={**stream.latency_terms(), **client.latency_terms},

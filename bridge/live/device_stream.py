@@ -85,6 +85,8 @@ class DeviceStream:
         outputs: int,
         sample_rate: int,
     ) -> None:
+        self.source = source
+        self.sink = sink
         self.sample_rate = sample_rate
         self.counters = StreamCounters()
         self.play: Play | None = None

@@ -20,7 +20,15 @@ from streamsep.errors import ConfigError, MissingToolError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Device", "check_same_clock", "choose_device", "choose_devices", "list_devices"]
+__all__ = [
+    "Device",
+    "able_devices",
+    "check_same_clock",
+    "choose_device",
+    "choose_devices",
+    "list_devices",
+    "unknown_device",
+]
 
 JACK = "JACK Audio Connection Kit"
 _PREFERRED_APIS = (JACK, "ASIO", "Core Audio", "Windows WASAPI", "ALSA")
@@ -96,7 +104,6 @@ def choose_devices(
     devices: Sequence[Device],
     wanted_input: str | int | None,
     wanted_output: str | int | None,
-    host_api: str = "",
 ) -> tuple[Device, Device]:
     """The input and the output that are meant.
 
@@ -104,13 +111,10 @@ def choose_devices(
         devices: that are there.
         wanted_input: name, part of a name, or number; None for the default.
         wanted_output: the same.
-        host_api: only devices of this system; empty for all.
 
     Raises:
-        ConfigError: there is no such device, or they do not belong to one system.
+        ConfigError: there is no such device, or more than one, or they do not belong to one system.
     """
-    if host_api:
-        devices = [each for each in devices if each.host_api == host_api]
     source = choose_device(devices, wanted_input, "input")
     if wanted_output is not None:
         # The same name may exist in several systems; a stream can only use one of them.
@@ -140,12 +144,7 @@ def choose_device(devices: Sequence[Device], wanted: str | int | None, kind: str
     Raises:
         ConfigError: there is none, or more than one.
     """
-    able = [each for each in devices if (each.inputs if kind == "input" else each.outputs)]
-    able.sort(key=_preference)
-    if not able:
-        raise ConfigError(
-            f"there is no {kind} device; connect an audio interface or start a JACK server"
-        )
+    able = able_devices(devices, kind)
     if wanted is None:
         chosen = [each for each in able if each.host_api == JACK and each.name == "system"]
         chosen += [
@@ -159,12 +158,51 @@ def choose_device(devices: Sequence[Device], wanted: str | int | None, kind: str
     else:
         found = _by_name(able, wanted)
     if not found:
-        names = ", ".join(f"{each.number} {each}" for each in able)
-        raise ConfigError(f"no {kind} device is called '{wanted}'; there are {names}")
-    if len({each.name for each in found}) > 1:
-        names = ", ".join(f"{each.number} {each}" for each in found)
-        raise ConfigError(f"'{wanted}' may be any of {names}; give the {kind} device's number")
+        raise unknown_device(able, wanted, kind)
+    if len({each.name for each in found}) == 1:
+        # In several systems that is one device; in one system it is several.
+        found = [each for each in found if each.host_api == found[0].host_api]
+    if len(found) > 1:
+        raise ConfigError(
+            f"'{wanted}' may be any of {_numbered(found)}; give the {kind} device's number"
+        )
     return found[0]
+
+
+def able_devices(devices: Sequence[Device], kind: str) -> list[Device]:
+    """Those that can record or play, those of the best systems first.
+
+    Args:
+        devices: that are there.
+        kind: input or output.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    able = [each for each in devices if (each.inputs if kind == "input" else each.outputs)]
+    if not able:
+        raise ConfigError(
+            f"there is no {kind} device; connect an audio interface or start a JACK server"
+        )
+    return sorted(able, key=_preference)
+
+
+def unknown_device(
+    able: Sequence[Device], wanted: str | int, kind: str, turn: int = 0
+) -> ConfigError:
+    """The error of a device that is not there.
+
+    Args:
+        able: devices of the kind that are.
+        wanted: its name or number.
+        kind: input or output.
+        turn: how many devices of the name would come before it.
+    """
+    if turn:
+        text = f"fewer than {turn + 1} {kind} devices are called '{wanted}'"
+    else:
+        text = f"no {kind} device is called '{wanted}'"
+    return ConfigError(f"{text}; there are {_numbered(able)}")
 
 
 def check_same_clock(source: Device, sink: Device, *, trusted: bool = False) -> None:
@@ -178,13 +216,18 @@ def check_same_clock(source: Device, sink: Device, *, trusted: bool = False) -> 
     Raises:
         ConfigError: they may not.
     """
-    if trusted or source.name == sink.name or source.host_api == JACK:
+    # Not by their names: two equal interfaces have one name and two clocks.
+    if trusted or source.number == sink.number or source.host_api == JACK:
         return
     raise ConfigError(
-        f"the input {source} and the output {sink} may have clocks of their own and would drift "
-        "apart; take one device for both, a JACK server, or the system's aggregate device, or say "
-        "--same-clock if they are two ends of one interface"
+        f"the input {_numbered([source])} and the output {_numbered([sink])} may have clocks of "
+        "their own and would drift apart; take one device for both, a JACK server, or the system's "
+        "aggregate device, or say --same-clock if they are two ends of one interface"
     )
+
+
+def _numbered(devices: Sequence[Device]) -> str:
+    return ", ".join(f"{each.number} {each}" for each in devices)
 
 
 def _preference(device: Device) -> int:

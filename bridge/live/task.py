@@ -19,6 +19,11 @@ class AudioTask:
     Attributes:
         input: name of the input device.
         output: name of the output device.
+        input_turn: how many input devices of its system with that name come before it.
+        output_turn: how many output devices.
+        input_typed: what the user called the input, in whole or in part, for when its name is there
+            no longer; empty for nothing or a number.
+        output_typed: the same for the output.
         host_api: of both, as PortAudio calls it; empty for whichever has them.
         input_channels: channels of the input device that are separated, counted from 0.
         routes: what goes where.
@@ -41,6 +46,10 @@ class AudioTask:
 
     input: str
     output: str
+    input_turn: int = 0
+    output_turn: int = 0
+    input_typed: str = ""
+    output_typed: str = ""
     host_api: str = ""
     input_channels: tuple[int, ...] = (0, 1)
     routes: tuple[Route, ...] = (Route("mix", (0, 1)),)

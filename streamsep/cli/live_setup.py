@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from bridge.client import ask_engine
 from bridge.live.devices import Device, check_same_clock, choose_devices, list_devices
+from bridge.live.known_devices import turn_of
 from bridge.live.task import AudioTask
 from bridge.midi import LearnRequest, open_midi
 from bridge.midi.dialogue import map_name
@@ -42,7 +43,8 @@ def make_task(settings: LiveConfig, endpoints: Endpoints, keys: Path | None) -> 
     """
     routes = tuple(parse_route(text) for text in settings.routes)
     channels = settings.separated_channels()
-    source, sink = choose_devices(list_devices(), settings.input, settings.output)
+    devices = list_devices()
+    source, sink = choose_devices(devices, settings.input, settings.output)
     check_same_clock(source, sink, trusted=settings.same_clock)
     _check_channels(source, sink, channels, routes)
     if settings.record is not None and not _is_writable(Path(settings.record)):
@@ -50,6 +52,11 @@ def make_task(settings: LiveConfig, endpoints: Endpoints, keys: Path | None) -> 
     return AudioTask(
         input=source.name,
         output=sink.name,
+        input_turn=turn_of(source, devices, "input"),
+        output_turn=turn_of(sink, devices, "output"),
+        input_typed=_name_in(settings.input),
+        # Without an output of its own the input's device is meant, if it has outputs.
+        output_typed=_name_in(settings.input if sink is source else settings.output),
         host_api=source.host_api,
         input_channels=channels,
         routes=routes,
@@ -62,6 +69,11 @@ def make_task(settings: LiveConfig, endpoints: Endpoints, keys: Path | None) -> 
         settings=_controls(settings),
         record=settings.record,
     )
+
+
+def _name_in(typed: str | int | None) -> str:
+    """What of a device's name was typed; a number means another device tomorrow."""
+    return "" if typed is None or str(typed).isdigit() else str(typed)
 
 
 def engine_command(settings: LiveConfig, device: str, *, allow_late: bool) -> list[str]:

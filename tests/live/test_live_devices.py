@@ -66,6 +66,17 @@ def test_a_device_that_is_not_there_or_not_clear_is_refused(
         choose_device(CARDS, wanted, kind)
 
 
+def test_a_name_that_several_devices_of_a_system_have_is_refused_with_their_numbers() -> None:
+    boxes = [*CARDS, device(7, "Box USB", 4, 4)]
+    for wanted in ("Box USB", "box"):
+        with pytest.raises(
+            ConfigError, match=r"any of 0 'Box USB' \(ALSA\), 7 'Box USB' \(ALSA\);"
+        ):
+            choose_device(boxes, wanted, "output")
+    assert choose_device(boxes, "7", "output").number == 7
+    assert [each.number for each in choose_devices(boxes, 7, None)] == [7, 7]
+
+
 def test_without_devices_it_says_so() -> None:
     with pytest.raises(ConfigError, match="there is no input device"):
         choose_devices([], None, None)
@@ -83,3 +94,10 @@ def test_devices_with_clocks_of_their_own_are_refused_unless_the_user_knows_bett
     check_same_clock(box, onboard, trusted=True)
     check_same_clock(box, box)
     check_same_clock(CLIENTS[1], CLIENTS[2])
+
+
+def test_two_boxes_of_one_name_have_two_clocks() -> None:
+    box, other = CARDS[0], device(7, "Box USB", 4, 4)
+    with pytest.raises(ConfigError, match=r"0 'Box USB' .* 7 'Box USB' .* drift apart"):
+        check_same_clock(box, other)
+    check_same_clock(box, other, trusted=True)
