@@ -127,7 +127,7 @@ def board(
         file_tiling,
         load_with_progress,
     )
-    from streamsep.cli.track_batch import carry_out, live_tiling
+    from streamsep.cli.track_batch import carry_out, is_among, live_tiling
     from streamsep.files import expand
     from streamsep.offline import SeparationOptions
     from vst_wrapper.boards import BoardRenderer, check_board
@@ -137,7 +137,7 @@ def board(
     check_board(config)
     layout = _layout(out, config, filename)
     found, errors = expand(tracks, exclude=out)
-    if any(track.resolve() == out.resolve() for track in tracks):
+    if is_among(out, tracks):
         # The output folder is what shall be rendered (`.` into `.`): only leave out its results.
         found, errors = expand(tracks, exclude=out / config.name)
     if not found:

@@ -101,7 +101,7 @@ def separate(
         file_tiling,
         load_with_progress,
     )
-    from streamsep.cli.track_batch import carry_out, live_tiling
+    from streamsep.cli.track_batch import carry_out, is_among, live_tiling
     from streamsep.files import expand
     from streamsep.offline import OutputLayout, SeparationOptions
 
@@ -133,7 +133,7 @@ def separate(
         precision=precision.value if live is None else None,
     )
     layout = OutputLayout(out, model.name, filename)
-    if any(track.resolve() == out.resolve() for track in tracks):
+    if is_among(out, tracks):
         # The output folder is what shall be separated (`.` into `.`): only leave out its stems.
         found, errors = expand(tracks, exclude=layout.folder)
     if live is None:

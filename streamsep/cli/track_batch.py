@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from streamsep.engine import StreamConfig
     from streamsep.errors import StreamSepError
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
         TrackOutcome,
     )
 
-__all__ = ["carry_out", "live_tiling"]
+__all__ = ["carry_out", "is_among", "live_tiling"]
 
 SOME_FAILED = 1
 ALL_FAILED = 2
@@ -36,6 +38,12 @@ def live_tiling(preset: str | None) -> StreamConfig | None:
     from streamsep.engine import StreamConfig
 
     return StreamConfig.from_preset(load_preset(preset))
+
+
+def is_among(folder: Path, arguments: Sequence[Path]) -> bool:
+    """Whether one of the arguments is this folder, under whatever name."""
+    # `Path.resolve` raises for a link to itself before Python 3.13, which is for `expand` to say.
+    return os.path.realpath(folder) in {os.path.realpath(argument) for argument in arguments}
 
 
 def carry_out(

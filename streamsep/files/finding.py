@@ -85,7 +85,7 @@ def find_audio(argument: Path, *, exclude: Path | None = None) -> list[FoundAudi
     try:
         if not argument.is_dir():
             return [_file(argument)]
-        found = sorted(_walk(argument, exclude.resolve() if exclude else None))
+        found = sorted(_walk(argument, os.path.realpath(exclude) if exclude else None))
     except OSError as error:
         raise InputError(f"'{argument}' cannot be searched: {error.strerror}") from error
     if not found:
@@ -99,7 +99,7 @@ def _file(argument: Path) -> FoundAudio:
     return FoundAudio(argument, Path(argument.name))
 
 
-def _walk(top: Path, exclude: Path | None) -> Iterator[Path]:
+def _walk(top: Path, exclude: str | None) -> Iterator[Path]:
     def on_error(error: OSError) -> None:
         if error.filename == str(top):
             raise error
@@ -110,7 +110,7 @@ def _walk(top: Path, exclude: Path | None) -> Iterator[Path]:
         subfolders[:] = [
             name
             for name in subfolders
-            if not name.startswith(".") and (here / name).resolve() != exclude
+            if not name.startswith(".") and os.path.realpath(here / name) != exclude
         ]
         for name in files:
             if not name.startswith(".") and Path(name).suffix.lower() in AUDIO_EXTENSIONS:

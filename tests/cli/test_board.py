@@ -53,6 +53,14 @@ def own_board(folder: Path, text: str) -> Path:
     return path
 
 
+def test_a_link_to_itself_is_one_line_and_the_others_are_done(
+    board: Callable[..., Ended], song: Path, folder: Path
+) -> None:
+    (folder / "round.wav").symlink_to("round.wav")
+    board("karaoke", "round.wav", song).check_one_line(1, "'round.wav' cannot be read")
+    assert results(folder) == ["boards/karaoke/song.wav"]
+
+
 def test_a_board_with_one_output_writes_a_file_per_song(
     board: Callable[..., Ended], song: Path, folder: Path
 ) -> None:

@@ -73,6 +73,15 @@ def test_a_mistake_gets_one_line_and_nothing_is_made(
         assert listing(folder) == ["song.wav"]
 
 
+def test_a_link_to_itself_is_one_line_and_the_others_are_done(
+    separate: Callable[..., Ended], song: Path, folder: Path
+) -> None:
+    (folder / "round.wav").symlink_to("round.wav")
+    separate("round.wav", "song.wav").check_one_line(1, "'round.wav' cannot be read")
+    assert written(folder) == stem_files()
+    separate("song.wav", "-o", "round.wav").check_one_line(2, "round.wav")
+
+
 def test_all_wrong_formats_for_the_song_are_one_line(
     separate: Callable[..., Ended], folder: Path
 ) -> None:
