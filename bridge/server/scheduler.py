@@ -5,7 +5,7 @@ takes the segment whose deadline comes first, which is the order that meets all 
 order does. On a GPU, segments of one shape that wait together are computed together, and the next
 ones are handed over before the stems of the last are back; on a CPU that would gain nothing, and
 the estimate would no longer be the same to the last bit. A batch that the device's memory does not
-hold is computed in halves, and so are all that follow.
+hold is computed in halves, and so are all that follow; likewise a segment of several signals.
 
 A segment whose deadline has passed is not computed: its stems would come too late to be played, and
 computing them would make the next ones late as well. Its stream is told and plays the mixture.
@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import logging
 import math
+import sys
 import threading
 import time
 from concurrent.futures import Future
@@ -33,7 +34,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from streamsep.devices import Done, make_executor
+from streamsep.devices import Done, Several, make_executor
 from streamsep.devices.compute_threads import ComputeThreads
 from streamsep.devices.out_of_memory import is_out_of_memory
 from streamsep.errors import ConfigError, EngineError
@@ -130,6 +131,8 @@ class Scheduler:
         self._channels = separator.channels
         self._executor = executor or make_executor(separator, device)
         self._largest_batch = largest_batch or self._executor.largest_batch
+        self._most_signals = sys.maxsize
+        """Signals [C, T] that are computed at a time; a segment may have several."""
         self._clock = clock
         self._jobs: list[_Job] = []
         self._tickets: list[Ticket] = []
@@ -280,9 +283,11 @@ class Scheduler:
             with torch.inference_mode():
                 mix = torch.cat([job.mix for job in jobs])
                 if (separate := jobs[0].separate) is None:
-                    return _Begun(jobs, self._executor.begin(mix), at_s)
-                stems = separate(mix.to(self.device)).float().cpu()
-                return _Begun(jobs, Done(stems), at_s)
+                    parts = torch.split(mix, self._most_signals)
+                    stems = Several([self._executor.begin(part) for part in parts])
+                    return _Begun(jobs, stems, at_s)
+                own = Done(separate(mix.to(self.device)).float().cpu())
+                return _Begun(jobs, own, at_s)
         except Exception as error:  # noqa: BLE001 - whoever waits gets it, and the others go on
             self._fail(jobs, error)
             return None
@@ -318,17 +323,16 @@ class Scheduler:
 
     def _fail(self, jobs: Sequence[_Job], error: Exception) -> None:
         """Tell whoever waits; but what only did not fit beside others is tried again with fewer."""
+        signals = min(len(jobs[0].mix), self._most_signals)
         if not is_out_of_memory(error):
             failure: Exception = error
         elif len(jobs) > 1:
             self._largest_batch = len(jobs) // 2
-            logger.warning(
-                "the device's memory does not hold %d segments at a time: going on with %d",
-                len(jobs),
-                self._largest_batch,
-            )
-            with self._changed:
-                self._jobs.extend(jobs)
+            self._try_again(jobs, len(jobs), self._largest_batch)
+            return
+        elif signals > 1 and jobs[0].separate is None:
+            self._most_signals = signals // 2
+            self._try_again(jobs, signals, self._most_signals)
             return
         else:
             failure = ConfigError(
@@ -338,3 +342,10 @@ class Scheduler:
             )
         for job in jobs:
             job.result.set_exception(failure)
+
+    def _try_again(self, jobs: Sequence[_Job], tried: int, most: int) -> None:
+        logger.warning(
+            "the device's memory does not hold %d segments at a time: going on with %d", tried, most
+        )
+        with self._changed:
+            self._jobs.extend(jobs)

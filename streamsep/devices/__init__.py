@@ -5,7 +5,7 @@ between depends on the device: on the processor nothing, on a CUDA device graphs
 copies (`cuda.py`), on devices that lack operations a way back (`fallback.py`).
 """
 
-from streamsep.devices.executor import Done, Executor, Pending, Separate
+from streamsep.devices.executor import Done, Executor, Pending, Separate, Several
 from streamsep.devices.making import make_executor
 from streamsep.devices.precision import PRECISION_NAMES, Precision
 
@@ -16,5 +16,6 @@ __all__ = [
     "Pending",
     "Precision",
     "Separate",
+    "Several",
     "make_executor",
 ]

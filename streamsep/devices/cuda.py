@@ -32,7 +32,7 @@ import torch
 from torch import Tensor
 
 from streamsep.devices.batching import batch_sizes, parts_of, rounded_up, write_padded
-from streamsep.devices.executor import Done
+from streamsep.devices.executor import Done, Several
 from streamsep.devices.precision import arithmetic
 from streamsep.devices.recordings import Recordings
 from streamsep.devices.staging import Staging
@@ -100,8 +100,7 @@ class CudaExecutor:
         """As in `Executor`."""
         with self._lock, torch.cuda.device(self.device), torch.inference_mode():
             parts = torch.split(mix, parts_of(len(mix), self.largest_batch))
-            pending = [self._begin(part) for part in parts]
-        return pending[0] if len(pending) == 1 else _Several(pending)
+            return Several([self._begin(part) for part in parts])
 
     def __call__(self, mix: Tensor) -> Tensor:
         """As in `Executor`."""
@@ -252,19 +251,3 @@ class _OnTheirWay:
                 self._downloaded.synchronize()
                 self._stems = self._buffer.clone()
             return self._stems
-
-
-class _Several:
-    """A batch that was computed in parts."""
-
-    def __init__(self, parts: list[Pending]) -> None:
-        self._parts = parts
-
-    @property
-    def done(self) -> bool:
-        """As in `Pending`."""
-        return all(part.done for part in self._parts)
-
-    def result(self) -> Tensor:
-        """As in `Pending`."""
-        return torch.cat([part.result() for part in self._parts])

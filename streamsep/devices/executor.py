@@ -10,7 +10,7 @@ there `begin` returns with the stems::
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -21,7 +21,7 @@ from streamsep.devices.precision import arithmetic
 if TYPE_CHECKING:
     from streamsep.devices.precision import Precision
 
-__all__ = ["Done", "Executor", "Pending", "PlainExecutor", "Separate"]
+__all__ = ["Done", "Executor", "Pending", "PlainExecutor", "Separate", "Several"]
 
 Separate = Callable[[Tensor], Tensor]
 """Separates float32 mix [B, C, T] into [B, S, C, T], both on one device."""
@@ -83,6 +83,27 @@ class Done:
     def result(self) -> Tensor:
         """The stems."""
         return self._stems
+
+
+class Several:
+    """A batch that is computed in parts.
+
+    Args:
+        parts: at least one, in order.
+    """
+
+    def __init__(self, parts: Sequence[Pending]) -> None:
+        self._parts = parts
+
+    @property
+    def done(self) -> bool:
+        """As in `Pending`."""
+        return all(part.done for part in self._parts)
+
+    def result(self) -> Tensor:
+        """As in `Pending`."""
+        stems = [part.result() for part in self._parts]
+        return stems[0] if len(stems) == 1 else torch.cat(stems)
 
 
 class PlainExecutor:

@@ -166,15 +166,42 @@ def test_a_batch_that_does_not_fit_is_halved_until_it_does(
     ]
 
 
-def test_a_segment_that_does_not_fit_alone_is_one_clear_error() -> None:
+def test_a_segment_of_several_signals_that_does_not_fit_is_halved_too(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Small(fakes.Gains):
+        def __call__(self, mix: Tensor) -> Tensor:
+            sizes.append(len(mix))
+            if len(mix) > 2:
+                raise MemoryError
+            return super().__call__(mix)
+
+    sizes: list[int] = []
+    scheduler = Scheduler(Small(), CPU)
+    try:
+        for count in (4, 5, 1):
+            mix = torch.arange(count * 16.0).reshape(count, 2, 8)
+            stems = scheduler.submit(mix, Ticket(), time.monotonic()).result(20)
+            assert stems is not None
+            assert torch.equal(stems, mix[:, None].expand(-1, 4, -1, -1))
+    finally:
+        scheduler.stop()
+    assert sizes == [4, 2, 2, 2, 2, 1, 1]
+    (message,) = caplog.messages
+    assert message.endswith("does not hold 4 segments at a time: going on with 2")
+
+
+@pytest.mark.parametrize("signals", [1, 4])
+def test_a_segment_that_does_not_fit_alone_is_one_clear_error(signals: int) -> None:
     class Full(fakes.Gains):
         def __call__(self, mix: Tensor) -> Tensor:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
     scheduler = Scheduler(Full(), CPU)
+    mix = segment(1).repeat(signals, 1, 1)
     try:
         with pytest.raises(ConfigError, match="does not hold a segment of 8 samples"):
-            scheduler.submit(segment(1), Ticket(), time.monotonic()).result(20)
+            scheduler.submit(mix, Ticket(), time.monotonic()).result(20)
     finally:
         scheduler.stop()
 
