@@ -14,6 +14,7 @@ The cipher and the handshake are ZeroMQ's CURVE (elliptic curves of NaCl).
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -26,7 +27,9 @@ from streamsep.errors import ConfigError, OutputError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["ClientKeys", "EngineKeys", "make_keys"]
+__all__ = ["ClientKeys", "EngineKeys", "KnownClients", "make_keys"]
+
+logger = logging.getLogger(__name__)
 
 _ENGINE, _CLIENT, _CLIENTS = "engine", "client", "clients"
 
@@ -94,6 +97,45 @@ class ClientKeys:
         socket.curve_serverkey = self.engine
         socket.curve_publickey = self.public
         socket.curve_secretkey = self.secret
+
+
+class KnownClients:
+    """Who may come in: those whose public keys lie in a folder when they ask.
+
+    Args:
+        folder: of the .key files; they may come and go.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._seen: dict[Path, tuple[int, int]] = {}
+        self._keys: set[bytes] = set()
+        self._read_again()
+
+    def callback(self, domain: str, key: bytes) -> bool:
+        """Whether the owner of a key, in Z85, may come in. The name is pyzmq's."""
+        del domain
+        self._read_again()
+        return key in self._keys
+
+    def _read_again(self) -> None:
+        """Read the keys if files have changed; one that cannot be read lets nobody in."""
+        present: dict[Path, tuple[int, int]] = {}
+        for path in self._folder.glob("*.key"):
+            try:
+                status = path.stat()
+            except OSError:
+                continue  # it has gone meanwhile
+            present[path] = (status.st_mtime_ns, status.st_size)
+        if present == self._seen:
+            return
+        self._seen = present
+        self._keys = set()
+        for path in present:
+            try:
+                self._keys.add(_load_public(path))
+            except ConfigError as error:
+                logger.warning("%s", error)
 
 
 def make_keys(folder: Path) -> list[Path]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import zmq
 import zmq.auth.thread
 
+from bridge.keys import KnownClients
 from bridge.protocol import Error, encode
 from bridge.server.broadcast import Broadcast
 from bridge.server.control import Control
@@ -175,12 +176,12 @@ class EngineServer:
             self._wake_writer.send(b"\0")
 
     def _hire_doorman(self, keys: EngineKeys | None) -> zmq.auth.thread.ThreadAuthenticator | None:
-        """A thread that compares the keys of those who come with the ones that are known."""
+        """A thread that compares the keys of those who come with the ones that are known then."""
         if keys is None:
             return None
         doorman = zmq.auth.thread.ThreadAuthenticator(self._context)
         doorman.start()
-        doorman.configure_curve(domain="*", location=keys.clients)
+        doorman.configure_curve_callback("*", KnownClients(keys.clients))
         return doorman
 
     def _close(self) -> None:

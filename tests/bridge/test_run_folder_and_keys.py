@@ -158,3 +158,30 @@ def test_nor_does_who_is_turned_away_before_asking(
     monkeypatch.setattr(Connection, "greet", late)
     with pytest.raises(EngineError, match="no engine answers"):
         StemClient(sample_rate=44_100, address=guarded, connect_timeout_s=0.5)
+
+
+def test_keys_count_from_when_they_lie_there_until_they_are_removed(
+    guarded: str, tmp_path: Path
+) -> None:
+    make_keys(tmp_path / "guests")
+    (tmp_path / "guests" / "engine.key").unlink()
+    os.link(tmp_path / "keys" / "engine.key", tmp_path / "guests" / "engine.key")
+    guest = ClientKeys.load(tmp_path / "guests")
+    known = tmp_path / "keys" / "clients" / "guest.key"
+    with pytest.raises(EngineError, match="no engine answers"):
+        StemClient(sample_rate=44_100, address=guarded, keys=guest, connect_timeout_s=0.5)
+    os.link(tmp_path / "guests" / "clients" / "client.key", known)
+    with StemClient(sample_rate=44_100, address=guarded, keys=guest) as client:
+        known.unlink()
+        with pytest.raises(EngineError, match="no engine answers"):
+            StemClient(sample_rate=44_100, address=guarded, keys=guest, connect_timeout_s=0.5)
+        # Who is in already stays.
+        assert client.separate(np.ones((2, 5000), np.float32)).shape == (4, 2, 5000)
+
+
+def test_a_key_that_is_damaged_later_keeps_nobody_else_out(guarded: str, tmp_path: Path) -> None:
+    (tmp_path / "keys" / "clients" / "guest.key").write_text("cut o")
+    with StemClient(
+        sample_rate=44_100, address=guarded, keys=ClientKeys.load(tmp_path / "keys")
+    ) as client:
+        assert client.stems
