@@ -112,7 +112,7 @@ def evaluate(
     )
     plan = _Plan(network, data, use_mixture_file, bss, finish, incremental)
     plan.choose_methods(presets, grid, segment, shifts)
-    return plan.carry_out(out or Path("evaluated") / network.name / _name(data), again, jobs)
+    return plan.carry_out(out, again, jobs)
 
 
 def _can_follow(network: LoadedModel) -> bool:
@@ -170,15 +170,22 @@ class _Plan:
         if twice := {name for name in names if names.count(name) > 1}:
             raise ConfigError(f"--preset: '{min(twice)}' is there twice; rename one of the presets")
 
-    def carry_out(self, out: Path, load: Callable[[], LoadedModel], jobs: int) -> int:
-        """Judge everything, write and show the results; return the exit code."""
+    def carry_out(self, out: Path | None, load: Callable[[], LoadedModel], jobs: int) -> int:
+        """Judge everything, write and show the results; return the exit code.
+
+        Args:
+            out: folder of the results; None for one named after the network and the songs.
+            load: loads the network in other processes.
+            jobs: how many there are.
+        """
         from streamsep.cli.evaluate_progress import EvaluationProgress
         from streamsep.evaluation.records import Records, Task, sha256_of
         from streamsep.evaluation.runner import evaluate as judge_all
         from streamsep.evaluation.whole_file import check_writable
 
-        check_writable(out)
         weights = sha256_of(*self._model.files)
+        out = out or Path("evaluated") / _folder_of(self._model, weights) / _name(self._data)
+        check_writable(out)
         tasks = [
             Task(song, method, bss=self._bss and method not in self._grid)
             for song in self._songs
@@ -247,6 +254,18 @@ def _publish(report: Report, out: Path) -> int:
 def _name(data: Path) -> str:
     """What a folder is called, `.` included."""
     return data.resolve().name
+
+
+def _folder_of(model: LoadedModel, weights: str) -> str:
+    """What the folder of a network's results is called; the same for no two networks.
+
+    Every training calls its file network.safetensors, so the folder around a file and the beginning
+    of its checksum belong to the name.
+    """
+    if model.card is not None:
+        return model.name
+    around = model.path.resolve().parent.name
+    return "-".join(filter(None, (around, model.name, weights[:8])))
 
 
 def _wants_bss(metrics: str) -> bool:

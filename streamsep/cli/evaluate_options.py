@@ -57,7 +57,7 @@ ResultsFolder = Annotated[
         "--out",
         metavar="FOLDER",
         help="Folder for the results; what it holds already is not measured again.",
-        show_default="evaluated/MODEL/DATA",
+        show_default="evaluated/MODEL/DATA, with MODEL being FOLDER-NAME-CHECKSUM for a file",
     ),
 ]
 

@@ -88,6 +88,7 @@ def _as_json(report: Report) -> str:
     figures = {
         method.name: {
             "latency": method.latency,
+            "settings": method.facts(),
             **{
                 measure.key: {
                     stem: summary.figure(measure, method.name, stem)

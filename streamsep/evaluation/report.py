@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from streamsep._version import __version__
-from streamsep.evaluation.methods import OFFLINE, Baseline
+from streamsep.evaluation.methods import OFFLINE, Baseline, Offline
 from streamsep.evaluation.plots import draw_boxes, draw_sweep
 from streamsep.evaluation.summary import ALL, NSDR
 from streamsep.evaluation.tables import result_tables
@@ -72,6 +72,7 @@ class Report:
             "songs": f"{self.summary.song_count} from '{self.data}'",
             "mixture": "mixture files" if self.mixture_file else "the sum of the stems",
             "estimates": f"consistency {self.finish.consistency}, refine {self.finish.refinement}",
+            "files": "; ".join(_settings_of(m) for m in self.methods if isinstance(m, Offline)),
             "streams": "what can be kept from hop to hop is kept"
             if self.incremental
             else "every window computed anew",
@@ -91,3 +92,8 @@ class Report:
         stems = (*self.summary.sources, ALL)
         offline = {stem: self.summary.figure(NSDR, OFFLINE, stem) for stem in stems}
         return draw_sweep(self.sweep, self.summary.sources, self.sample_rate, offline)
+
+
+def _settings_of(offline: Offline) -> str:
+    tiling = offline.tiling
+    return f"segment {tiling.segment} samples, overlap {tiling.overlap:g}, shifts {offline.shifts}"

@@ -81,7 +81,7 @@ def evaluate(
 def test_results_are_shown_and_written_in_every_form(evaluate: Run, data: Path) -> None:
     ended = evaluate(data, "-p", "studio", "--metrics", "nsdr")
     assert (ended.code, ended.err) == (0, "")
-    out = data.parent / "evaluated" / "small" / "data"
+    (out,) = (data.parent / "evaluated").glob("small*-small-*/data")
     assert sorted(path.name for path in out.glob("results*")) == RESULTS
     for method in ("offline", "studio", "mixture", "silence"):
         assert method in ended.out
@@ -95,6 +95,25 @@ def test_results_are_shown_and_written_in_every_form(evaluate: Run, data: Path) 
         rows = list(csv.DictReader(file))
     assert len(rows) == 4 * 2 * 2
     assert [r["stem"] for r in rows if r["song"] == "b" and not r["nsdr_db"]] == ["bass"] * 4
+
+
+def test_networks_of_the_same_name_have_results_of_their_own(
+    evaluate: Run, data: Path, small: Path, tmp_path: Path
+) -> None:
+    for name, hidden in (("first", 8), ("second", 16)):
+        path = tmp_path / "runs" / name / "network.safetensors"
+        path.parent.mkdir(parents=True)
+        network = tiny_network("conv_tasnet", sources=STEMS, audio_channels=1, hidden=hidden)
+        save_checkpoint(network, path, licence="CC0", training="none")
+        assert evaluate(data, "--metrics", "nsdr", network=path).code == 0
+    # The first run goes on: what it has now is not what was judged.
+    moved = tmp_path / "runs" / "first" / "network.safetensors"
+    moved.write_bytes(small.read_bytes())
+    assert evaluate(data, "--metrics", "nsdr", network=moved).code == 0
+    written = sorted((data.parent / "evaluated").glob("*/data/results.json"))
+    names = [path.parent.parent.name.rpartition("-")[0] for path in written]
+    assert names == ["first-network", "first-network", "second-network"]
+    assert len({json.loads(path.read_text())["weights_sha256"] for path in written}) == 3
 
 
 def test_presets_are_judged_as_a_processor_plays_them_if_that_is_asked_for(

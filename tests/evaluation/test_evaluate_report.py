@@ -205,6 +205,19 @@ def test_csv_and_json_hold_every_score(out: Path) -> None:
     assert document["failures"] == ["d.wav: no <sound> in it"]
 
 
+def test_results_hold_the_settings_of_every_method(out: Path) -> None:
+    figures = json.loads((out / "results.json").read_text())["figures"]
+    settings = {name: figure["settings"] for name, figure in figures.items()}
+    assert settings["offline"]["tiling"]["segment"] == 4096
+    assert settings["offline"]["tiling"]["overlap"] == 0.25
+    assert settings["offline"]["shifts"] == 0
+    assert settings["short"]["tiling"]["look_ahead"] == LIVE.tiling.look_ahead
+    assert settings["short"]["tiling"]["crossfade"] == LIVE.tiling.crossfade
+    assert settings["mixture"] == {"kind": "baseline", "gain": 1.0}
+    for name in ("results.md", "results.html"):
+        assert "segment 4096 samples, overlap 0.25, shifts 0" in (out / name).read_text()
+
+
 def test_markdown_tables_have_a_row_per_method(out: Path) -> None:
     text = (out / "results.md").read_text()
     assert "| offline |  | 4.00 | 6.00 | 5.00 |" in text
