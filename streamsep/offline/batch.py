@@ -40,7 +40,7 @@ class TrackOutcome:
     Attributes:
         source: the file.
         result: what came of it, or None.
-        error: what went wrong, or None. With neither, the track was skipped.
+        error: what went wrong, without its traceback, or None. With neither, the track was skipped.
     """
 
     source: Path
@@ -190,6 +190,7 @@ class _Batch:
                 )
             outcome = TrackOutcome(source, result=result)
         except StreamSepError as error:
+            _release_frames(error)
             outcome = TrackOutcome(source, error=error)
         self._tell(lambda observer: observer.ended(index, outcome))
         return outcome
@@ -212,3 +213,18 @@ class _Batch:
     def _tell(self, what: Callable[[BatchObserver], None]) -> None:
         if self._observer is not None:
             what(self._observer)
+
+
+def _release_frames(error: BaseException) -> None:
+    """Take the tracebacks off an error and off what it came from.
+
+    Their frames hold the buffers of the track, and outcomes are kept until the batch ends.
+    """
+    chain: list[BaseException | None] = [error]
+    released: set[int] = set()
+    while chain:
+        link = chain.pop()
+        if link is not None and id(link) not in released:
+            released.add(id(link))
+            link.__traceback__ = None
+            chain += [link.__cause__, link.__context__]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -202,6 +203,26 @@ def test_a_bug_is_not_taken_for_a_bad_file(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         batch(songs(tmp_path), model=fake_model(Buggy()))
     assert listing(tmp_path / "out") == []
+
+
+def samples_in_memory() -> int:
+    """The sizes of all tensors that are alive, added up."""
+    gc.collect()
+    return sum(thing.numel() for thing in gc.get_objects() if type(thing) is torch.Tensor)
+
+
+def test_a_track_that_failed_does_not_keep_its_buffers(tmp_path: Path) -> None:
+    for name in ("a.wav", "b.wav"):
+        path = write(tmp_path / name, noise(2, 100_000))
+        path.write_bytes(path.read_bytes()[:-100_000])  # seen when it is opened
+    for name in ("c.mp3", "d.mp3"):
+        path = write(tmp_path / name, noise(2, 200_000))
+        path.write_bytes(path.read_bytes()[:-10_000])  # seen at its end
+    model = fake_model()
+    before = samples_in_memory()
+    outcomes = batch(tmp_path, model=model)
+    assert all("is truncated" in str(outcome.error) for outcome in outcomes)
+    assert samples_in_memory() <= before
 
 
 def test_an_empty_batch_is_no_work(tmp_path: Path) -> None:
