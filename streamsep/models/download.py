@@ -6,6 +6,7 @@ of the program, the rest is asked for with a Range request that names this versi
 RFC 9110): a server whose file has changed, or which knows no ranges, answers with the whole file,
 and the download starts over. Only a file of the right length and checksum gets the final name, in
 one step. A lock keeps two processes from writing the same part; it goes away with its process.
+Where the file system has no locks, every download has a part of its own and starts from nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from __future__ import annotations
 import hashlib
 import http.client
 import logging
+import os
 import re
+import secrets
 import ssl
 import time
 import urllib.error
@@ -87,8 +90,12 @@ def fetch(
         if not lock.acquire(job.patience.lock_s):
             raise job.failure("another process has been downloading it for too long")
         try:
-            if not job.is_done():
+            if job.is_done():
+                return
+            if lock.excludes_others:
                 job.run()
+            else:
+                job.run_beside_others()
         finally:
             lock.release()
     except OSError as error:
@@ -117,8 +124,7 @@ class _Job:
         self.size_bytes = size_bytes
         self.progress = progress
         self.patience = patience
-        self.part = destination.with_name(destination.name + ".part")
-        self.tag = destination.with_name(destination.name + ".part.tag")
+        self._name_part(destination.name)
         self.answered = False
         self.resumed = False
         handlers = [_NoDowngrade()] if url.startswith("https:") else []
@@ -150,6 +156,18 @@ class _Job:
             raise self.failure(f"{fault}, what arrived was deleted")
         self.part.replace(self.destination)
         self.tag.unlink(missing_ok=True)
+
+    def run_beside_others(self) -> None:
+        """Do the same in a part of its own, of which nothing stays for the next call."""
+        self._name_part(f".{self.destination.name}.{os.getpid()}-{secrets.token_hex(4)}")
+        try:
+            self.run()
+        finally:
+            self._discard()
+
+    def _name_part(self, name: str) -> None:
+        self.part = self.destination.with_name(f"{name}.part")
+        self.tag = self.destination.with_name(f"{name}.part.tag")
 
     def _fetch_all(self) -> None:
         """Make attempts until everything is there, or several in a row bring nothing new."""

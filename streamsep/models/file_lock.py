@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 __all__ = ["FileLock"]
 
 _POLL_S = 0.1
+# What flock says on file systems without locks: some network disks, and FUSE.
+_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
 
 if sys.platform == "win32":
     import msvcrt
@@ -42,9 +45,13 @@ class FileLock:
 
     Args:
         path: the file; created if missing, never removed.
+
+    Attributes:
+        excludes_others: False once it was acquired on a file system that has no locks.
     """
 
     def __init__(self, path: Path) -> None:
+        self.excludes_others = True
         self._path = path
         self._descriptor: int | None = None
 
@@ -55,18 +62,26 @@ class FileLock:
             wait_s: longest time to wait in seconds.
 
         Returns:
-            False if another process still holds it.
+            False if another process still holds it. On a file system without locks always True,
+            and `excludes_others` is False: then several may be at work, and must not meet.
 
         Raises:
-            OSError: the file cannot be created.
+            OSError: the file cannot be created or locked.
         """
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
         give_up = time.monotonic() + wait_s
-        while not _try_lock(descriptor):
-            if time.monotonic() >= give_up:
-                os.close(descriptor)
-                return False
-            time.sleep(_POLL_S)
+        try:
+            while not _try_lock(descriptor):
+                if time.monotonic() >= give_up:
+                    os.close(descriptor)
+                    return False
+                time.sleep(_POLL_S)
+        except OSError as error:
+            os.close(descriptor)
+            if error.errno not in _NO_LOCKS:
+                raise
+            self.excludes_others = False
+            return True
         self._descriptor = descriptor
         return True
 

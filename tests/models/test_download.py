@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import multiprocessing
+import os
 import re
 import socket
 import threading
@@ -325,6 +327,54 @@ def test_two_processes_do_not_write_the_same_part(server, target):
     # The lock of a process that was killed is free again.
     fetch(server.url, target, patience=QUICK)
     assert target.read_bytes() == CONTENT
+
+
+@pytest.fixture(params=["ENOSYS", "ENOLCK", "EOPNOTSUPP"])
+def without_locks(request, monkeypatch):
+    """The cache lies on a disk whose file system has no locks."""
+    fcntl = pytest.importorskip("fcntl")
+    code = getattr(errno, request.param)
+
+    def flock(descriptor, operation):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+
+
+@pytest.mark.usefixtures("without_locks")
+def test_a_disk_without_locks_takes_a_file_too(server, target):
+    server.cuts = [100_000]
+    fetch(server.url, target, sha256=SHA256, patience=QUICK)
+    assert target.read_bytes() == CONTENT
+    assert ranges(server) == [None, "bytes=100000-"]
+    assert sorted(file.name for file in target.parent.iterdir()) == [
+        ".weights.bin.lock",
+        "weights.bin",
+    ]
+
+
+@pytest.mark.usefixtures("without_locks")
+def test_without_locks_two_downloads_do_not_write_the_same_part(server, target):
+    target.parent.mkdir()
+    (target.parent / "weights.bin.part").write_bytes(b"of another process")
+    threads = [
+        threading.Thread(target=fetch, args=(server.url, target), kwargs={"sha256": SHA256})
+        for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert target.read_bytes() == CONTENT
+    assert (target.parent / "weights.bin.part").read_bytes() == b"of another process"
+
+
+@pytest.mark.usefixtures("without_locks")
+def test_without_locks_a_failed_download_leaves_nothing(server, target):
+    server.cuts = [100_000] + [0] * 9
+    with pytest.raises(DownloadError, match="broke after 100000"):
+        fetch(server.url, target, sha256=SHA256, patience=QUICK)
+    assert [file.name for file in target.parent.iterdir()] == [".weights.bin.lock"]
 
 
 def test_many_threads_fetch_a_file_once(server, target):
