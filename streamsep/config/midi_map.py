@@ -7,8 +7,6 @@ numbers of controllers and notes from 0, as in their charts.
 
 from __future__ import annotations
 
-import os
-import secrets
 from difflib import get_close_matches
 from itertools import combinations
 from pathlib import Path
@@ -20,6 +18,7 @@ from pydantic import Field, model_validator
 from streamsep.config.locate import configs_folder
 from streamsep.config.yaml_file import Document, load_yaml
 from streamsep.errors import ConfigError, OutputError
+from streamsep.whole_file import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -216,14 +215,9 @@ def save_midi_map(midi_map: MidiMap, path: Path) -> None:
     """
     content = midi_map.model_dump(exclude_defaults=True, mode="json")
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}-{secrets.token_hex(4)}.part.yaml")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_text(text, encoding="utf-8")
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with whole_file(path) as part:
+            part.write_text(text, encoding="utf-8")
     except OSError as error:
         raise OutputError(
             f"cannot write '{path}': {error.strerror or error}; choose another file"

@@ -14,9 +14,7 @@ stems come out and how far a segment may move stands in a small YAML file beside
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -25,6 +23,7 @@ from pydantic import Field, field_validator, model_validator
 
 from streamsep.config.yaml_file import Document, load_yaml, top_level_keys
 from streamsep.errors import ConfigError
+from streamsep.whole_file import whole_file
 
 __all__ = [
     "NetworkDescription",
@@ -161,14 +160,9 @@ def save_network_description(description: NetworkDescription, path: Path) -> Non
         OSError: it cannot be written.
     """
     content = description.model_dump(mode="json", exclude_defaults=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
+    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
+    with whole_file(path) as part:
         part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 def describes_network(path: Path) -> bool:

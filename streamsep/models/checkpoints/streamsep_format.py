@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,6 +27,7 @@ from streamsep.models.checkpoints.assembly import (
     empty_network,
 )
 from streamsep.models.checkpoints.option_limits import check_config
+from streamsep.whole_file import whole_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,19 +99,13 @@ def save_checkpoint(
         "licence": licence,
         "training": training,
     }
-    # With the process number: two trainings may save into one folder.
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Not save_file: its files are for the owner's eyes only, whatever the umask says.
-        part.write_bytes(save(tensors, metadata={_KEY: json.dumps(header)}))
-        part.replace(path)
+        with whole_file(path) as part:
+            # Not save_file: its files are for the owner's eyes only, whatever the umask says.
+            part.write_bytes(save(tensors, metadata={_KEY: json.dumps(header)}))
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or error
         raise OutputError(f"cannot write {path}: {reason}") from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 def read_header(path: Path) -> CheckpointHeader | None:
