@@ -32,6 +32,7 @@ import torch
 from torch import Tensor
 
 from streamsep.devices.batching import batch_sizes, parts_of, rounded_up, write_padded
+from streamsep.devices.captures import clean_up_capture, refuse_waiting
 from streamsep.devices.executor import Done, Several
 from streamsep.devices.precision import arithmetic
 from streamsep.devices.recordings import Recordings
@@ -49,7 +50,8 @@ if TYPE_CHECKING:
 __all__ = ["CudaExecutor"]
 
 _WARM_UPS = 3
-"""Computations before one is recorded: libraries choose algorithms and allocate in the first."""
+"""Computations before one is recorded: libraries choose algorithms and allocate in the first,
+and the last shows whether it can be recorded."""
 
 _SLOTS = 2
 
@@ -127,7 +129,11 @@ class CudaExecutor:
             return (separate or self._separate)(mix).float()
 
     def _record(self, shape: Shape) -> _Graph:
-        return _Graph(self._run, shape, self._lanes, self._pool)
+        try:
+            return _Graph(self._run, shape, self._lanes, self._pool)
+        except RuntimeError:
+            self._pool = clean_up_capture(self.device, self._pool, self._lanes.compute)
+            raise
 
 
 class _Lanes:
@@ -164,7 +170,9 @@ class _Graph:
         # A recording that fails leaves its stream the current one; this context puts that right.
         with torch.cuda.stream(lanes.compute):
             self._mix = torch.zeros(shape, device=lanes.device)
-            for _ in range(_WARM_UPS):
+            for _ in range(_WARM_UPS - 1):
+                run(self._mix)
+            with refuse_waiting():
                 run(self._mix)
             lanes.compute.synchronize()
             self._graph = torch.cuda.CUDAGraph()

@@ -98,7 +98,7 @@ class Recordings(Generic[R]):
         logger.warning(
             "this network cannot be recorded as a graph and is computed step by step, "
             "which is slower: %s",
-            str(error).strip().partition("\n")[0],
+            str(error.__context__ or error).strip().partition("\n")[0],
         )
 
     def close(self) -> None:

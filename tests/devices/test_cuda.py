@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -96,9 +97,38 @@ def test_a_separator_that_waits_is_computed_step_by_step_and_said_so(caplog) -> 
         assert near(executor(mix), mix[:, None] * mix.abs().max())
     (message,) = caplog.messages
     assert "cannot be recorded" in message
-    # The device is none the worse for it.
-    network = network_there()
-    assert near(make_executor(network, CUDA)(mix), step_by_step(network, mix))
+    assert message.endswith("it waits for the device")
+    assert_none_the_worse()
+
+
+def test_a_recording_that_is_broken_off_leaves_the_device_as_it_was(monkeypatch, caplog) -> None:
+    # As if torch had not seen it coming.
+    monkeypatch.setattr("streamsep.devices.cuda.refuse_waiting", nullcontext)
+    executor = make_executor(lambda mix: mix[:, None] * float(mix.abs().max()), CUDA)
+    with caplog.at_level(logging.WARNING):
+        executor.prepare(2, LENGTH)
+    (message,) = caplog.messages
+    assert "cannot be recorded" in message
+    assert "previous error" not in message
+    assert_none_the_worse()
+
+
+def assert_none_the_worse() -> None:
+    """The device computes, makes random numbers, gives memory back, and records others."""
+    assert 0 <= float(torch.rand(1, device=CUDA)) < 1
+    torch.cuda.empty_cache()
+    block = torch.empty(1 << 28, dtype=torch.uint8, device=CUDA)
+    taken = torch.cuda.memory_reserved()
+    del block
+    torch.cuda.empty_cache()
+    assert torch.cuda.memory_reserved() <= taken - (1 << 28)
+    network, mix = network_there(), mixes(2)
+    executor = make_executor(network, CUDA)
+    executor.prepare(2, LENGTH)
+    assert isinstance(executor, CudaExecutor)
+    assert executor._recordings.possible
+    assert len(executor._recordings) == 4
+    assert near(executor(mix), step_by_step(network, mix))
 
 
 def test_few_recordings_are_kept_and_all_lengths_are_served() -> None:

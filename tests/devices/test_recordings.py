@@ -91,14 +91,19 @@ def test_lengths_that_never_come_again_do_not_pile_up() -> None:
     assert len(recordings._seen_once) <= 3
 
 
+@pytest.mark.parametrize("broken_off", [False, True])
 def test_what_cannot_be_recorded_is_tried_once_and_said_once(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, broken_off: bool
 ) -> None:
     tried = []
 
     def refuse(shape: Shape) -> Tape:
         tried.append(shape)
-        raise RuntimeError("operation not permitted when stream is capturing\nmore of it")
+        try:
+            raise RuntimeError("operation not permitted when stream is capturing\nmore of it")
+        finally:
+            if broken_off:
+                raise RuntimeError("operation failed due to a previous error during capture")
 
     recordings = Recordings(refuse, 4)
     with caplog.at_level(logging.WARNING):
