@@ -34,6 +34,7 @@ from streamsep.cli.separate_options import (
     Segment,
     Shifts,
 )
+from streamsep.cli.stem_names import StemNames, read_stem_names
 from streamsep.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def evaluate(
     out: ResultsFolder = None,
     metrics: Metrics = "nsdr,bss",
     use_mixture_file: UseMixtureFile = False,
+    stem_name: StemNames = None,
     shifts: Shifts = 0,
     segment: Segment = None,
     consistency: ConsistencyChoice = Consistency.OFF,
@@ -85,9 +87,11 @@ def evaluate(
     """
     from streamsep.cli.loading import announce_model, choose_device, load_with_progress
     from streamsep.evaluation.methods import Finish
+    from streamsep.evaluation.songs import find_songs
     from streamsep.models import load_model
 
     bss = _wants_bss(metrics)
+    stem_names = read_stem_names(stem_name or [])
     finish = Finish(consistency=consistency.value, refinement=refine.value)
     presets = _live_methods(preset or [], finish, incremental)
     grid = _grid(sweep, sweep_hops, sweep_look_aheads, sweep_segments)
@@ -110,7 +114,15 @@ def evaluate(
         device=device,
         download=False,
     )
-    plan = _Plan(network, data, use_mixture_file, bss, finish, incremental)
+    songs = find_songs(
+        data,
+        network.sources,
+        network.sample_rate,
+        network.channels,
+        stem_names=stem_names,
+        use_mixture_file=use_mixture_file,
+    )
+    plan = _Plan(network, data, songs, use_mixture_file, bss, finish, incremental)
     plan.choose_methods(presets, grid, segment, shifts)
     return plan.carry_out(out, again, jobs)
 
@@ -128,26 +140,19 @@ class _Plan:
         self,
         model: LoadedModel,
         data: Path,
+        songs: Sequence[Song],
         use_mixture_file: bool,
         bss: bool,
         finish: Finish,
         incremental: bool,
     ) -> None:
-        from streamsep.evaluation.songs import find_songs
-
         self._model = model
         self._data = data
         self._use_mixture_file = use_mixture_file
         self._bss = bss
         self._finish = finish
         self._incremental = incremental
-        self._songs: list[Song] = find_songs(
-            data,
-            model.sources,
-            model.sample_rate,
-            model.channels,
-            use_mixture_file=use_mixture_file,
-        )
+        self._songs = songs
         self._methods: list[Method] = []
         self._grid: list[Live] = []
 

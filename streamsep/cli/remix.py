@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from streamsep.cli.stem_names import StemNames, read_stem_names
+
 __all__ = ["remix"]
 
 
@@ -53,6 +55,7 @@ def remix(
             help="As in the training's configuration: the songs it judges by take no part.",
         ),
     ] = 0.0,
+    stem_name: StemNames = None,
     jobs: Annotated[
         int | None,
         typer.Option(
@@ -80,5 +83,6 @@ def remix(
         settings=settings,
         jobs=jobs or os.cpu_count() or 1,
         validation_share=validation_share,
+        stem_names=read_stem_names(stem_name or []),
     )
     typer.echo(f"{len(made.folders)} remixes of {made.hosts} of {made.songs} songs in {out}")

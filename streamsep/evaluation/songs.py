@@ -16,7 +16,7 @@ from streamsep.errors import InputError
 from streamsep.files import TrackFolder, find_tracks, open_audio
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from torch import Tensor
@@ -89,6 +89,7 @@ def find_songs(
     sample_rate: int,
     channels: int,
     *,
+    stem_names: Mapping[str, str] | None = None,
     use_mixture_file: bool = False,
 ) -> list[Song]:
     """All songs below a folder, in the order of their names.
@@ -99,14 +100,24 @@ def find_songs(
         sources: names of the stems.
         sample_rate: samples per second they must have.
         channels: channels they must have.
+        stem_names: what the files of stems are called, as of `find_tracks`.
         use_mixture_file: take `mixture.wav` or `.flac` beside the stems for the mixture. Songs on
             disk rarely are exactly the sum of their stems, so the sum is the default.
 
     Raises:
+        ConfigError: `stem_names` names what is no stem, or one file for two.
         InputError: there is no song; a song lacks a stem or its mixture; a file cannot be read or
             does not fit the network or its neighbours.
     """
-    tracks = find_tracks(folder, sources, sample_rate, channels, subset="test")
+    tracks = find_tracks(
+        folder,
+        sources,
+        sample_rate,
+        channels,
+        stem_names=stem_names,
+        naming="with --stem-name STEM=NAME",
+        subset="test",
+    )
     songs = [Song(track, sample_rate, channels) for track in tracks]
     if use_mixture_file:
         songs = [replace(song, mixture=_mixture_file(song)) for song in songs]

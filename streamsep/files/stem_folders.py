@@ -93,6 +93,7 @@ def find_tracks(
     channels: int,
     *,
     stem_names: Mapping[str, str] | None = None,
+    naming: str = "in 'stem_names'",
     subset: Subset | None = None,
 ) -> list[TrackFolder]:
     """All songs below a folder, in the order of their names.
@@ -106,6 +107,7 @@ def find_tracks(
         channels: channels they must have.
         stem_names: what the files of stems are called, without extension, by the stem; those that
             are not named are called like their stem.
+        naming: how whoever wants these songs can say that, for messages.
         subset: look into the folder of this name instead, where there is one.
 
     Raises:
@@ -113,14 +115,14 @@ def find_tracks(
         InputError: no song was found, or one lacks a stem or has one that cannot be read or has
             another sample rate or channel count.
     """
-    names = _file_names(sources, stem_names or {})
+    names = _file_names(sources, stem_names or {}, naming)
     if not folder.is_dir():
         raise InputError(f"'{folder}' is no folder: give one that holds a folder per song")
     try:
         folder = _subset_of(folder, subset)
-        found = {track: _stems_of(track, names) for track in _subfolders(folder)}
+        found = {track: _stems_of(track, names, naming) for track in _subfolders(folder)}
         if not any(found.values()):
-            raise _no_songs(folder, names)
+            raise _no_songs(folder, names, naming)
     except OSError as error:
         raise InputError(
             f"'{folder}' cannot be searched: {error.strerror}; check permissions"
@@ -132,16 +134,16 @@ def find_tracks(
     ]
 
 
-def _file_names(sources: Sequence[str], stem_names: Mapping[str, str]) -> list[str]:
+def _file_names(sources: Sequence[str], stem_names: Mapping[str, str], naming: str) -> list[str]:
     """What the file of every source is called, without its extension."""
     if unknown := sorted(set(stem_names) - set(sources)):
         raise ConfigError(
-            f"stem_names: got a name for '{unknown[0]}', which is no stem; expected "
-            f"{', '.join(sources)}"
+            f"got a name for '{unknown[0]}', which is no stem; expected {', '.join(sources)} "
+            f"{naming}"
         )
     names = [stem_names.get(source, source) for source in sources]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ConfigError(f"stem_names: got '{twice[0]}' for two stems, expected a file for each")
+        raise ConfigError(f"got '{twice[0]}' for two stems, expected a file for each {naming}")
     return names
 
 
@@ -173,7 +175,7 @@ def _usable_files(folder: Path) -> dict[str, Path]:
     return {path.stem: path for path in files}
 
 
-def _stems_of(track: Path, names: Sequence[str]) -> tuple[Path, ...]:
+def _stems_of(track: Path, names: Sequence[str], naming: str) -> tuple[Path, ...]:
     """The stems of a song in their order; none if the folder is not one.
 
     Raises:
@@ -191,8 +193,8 @@ def _stems_of(track: Path, names: Sequence[str]) -> tuple[Path, ...]:
     hint = f" (is it '{others[near[0]]}'?)" if near else ""
     raise InputError(
         f"'{track}' has no {missing[0]}.wav or {missing[0]}.flac{hint}: it holds "
-        f"{_listed(track)}; rename, convert or add the stem, say in 'stem_names' what it is "
-        "called, or move the song elsewhere"
+        f"{_listed(track)}; rename, convert or add the stem, say {naming} what it is called, or "
+        "move the song elsewhere"
     )
 
 
@@ -232,7 +234,7 @@ def _checked_length(file: Path, sample_rate: int, channels: int) -> int:
     return reader.frames
 
 
-def _no_songs(folder: Path, names: Sequence[str]) -> InputError:
+def _no_songs(folder: Path, names: Sequence[str], naming: str) -> InputError:
     """Why there are none: the wrong folder, other names, or nothing at all."""
     wanted = f"no folder with the stems {', '.join(names)} as .wav or .flac was found in '{folder}'"
     if set(names) & set(_usable_files(folder)):
@@ -244,8 +246,8 @@ def _no_songs(folder: Path, names: Sequence[str]) -> InputError:
     for inner in subfolders:
         if _audio_files(inner):
             return InputError(
-                f"{wanted}: '{inner.name}' holds {_listed(inner)}; rename the files, or say in "
-                "'stem_names' what they are called"
+                f"{wanted}: '{inner.name}' holds {_listed(inner)}; rename the files, or say "
+                f"{naming} what they are called"
             )
     return InputError(f"{wanted}; make songs with 'streamsep render' or give a folder of songs")
 

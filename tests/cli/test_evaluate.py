@@ -146,6 +146,21 @@ def test_a_network_that_keeps_nothing_from_hop_to_hop_is_judged_as_it_is(
     assert json.loads(written.read_text())["incremental"] is False
 
 
+def test_stems_may_be_called_something_else(evaluate: Run, data: Path) -> None:
+    expected = evaluate(data, "-o", "out", "--metrics", "nsdr")
+    for song in data.iterdir():
+        (song / "bass.wav").rename(song / "low end.wav")
+    refused = evaluate(data, "-o", "other", "--metrics", "nsdr")
+    refused.check_one_line(2, "say with --stem-name STEM=NAME what it is called")
+    options = ["-o", "other", "--metrics", "nsdr", "--stem-name", "bass=low end"]
+    assert evaluate(data, *options).code == expected.code == 0
+    figures = [
+        json.loads((data.parent / out / "results.json").read_text())["figures"]
+        for out in ("out", "other")
+    ]
+    assert figures[0] == figures[1]
+
+
 def test_a_second_run_says_the_same_without_measuring(evaluate: Run, data: Path) -> None:
     first = evaluate(data, "-o", "out")
     assert first.code == 0
@@ -227,6 +242,7 @@ def test_if_every_song_fails_there_are_no_results(evaluate: Run, folder: Path) -
         (["data", "--use-mixture-file"], "no mixture.wav"),
         (["data", "--segment", "0.05"], "--segment 0.05 s is too short"),
         (["data", "-j", "0"], "--jobs"),
+        (["data", "--stem-name", "bass"], "--stem-name 'bass': expected a stem and what"),
     ],
 )
 def test_mistakes_are_one_line_and_come_before_the_work(

@@ -9,7 +9,7 @@ import pytest
 
 from cli.commands import run
 from streamsep.cli.remix import remix
-from streamsep.errors import InputError
+from streamsep.errors import ConfigError, InputError
 from streamsep.training import remixing
 from streamsep.training.remixing import Remixes, RemixSettings
 
@@ -30,7 +30,8 @@ def orders(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 def test_options_reach_the_remixer(orders: list[dict[str, Any]]) -> None:
     limits = ["--max-semitones", 2, "--max-tempo", 0.1]
     counts = ["--copies", 2, "--seed", 7, "-j", 3, "--validation-share", 0.2]
-    result = run(remix, "songs", "remixes", *counts, *limits)
+    names = ["--stem-name", "other=accompaniment", "--stem-name", "vocals=vox"]
+    result = run(remix, "songs", "remixes", *counts, *limits, *names)
     assert result.exit_code == 0
     assert "2 remixes of 1 of 3 songs in remixes" in result.output
     assert orders == [
@@ -41,6 +42,7 @@ def test_options_reach_the_remixer(orders: list[dict[str, Any]]) -> None:
             "settings": RemixSettings(seed=7, max_semitones=2, max_tempo=0.1),
             "jobs": 3,
             "validation_share": 0.2,
+            "stem_names": {"other": "accompaniment", "vocals": "vox"},
         }
     ]
 
@@ -52,6 +54,7 @@ def test_the_published_limits_are_the_default(orders: list[dict[str, Any]]) -> N
     assert order["settings"] == RemixSettings(seed=0, max_semitones=3, max_tempo=0.15)
     assert order["jobs"] >= 1
     assert order["validation_share"] == 0.0
+    assert order["stem_names"] == {}
 
 
 @pytest.mark.parametrize(
@@ -71,6 +74,43 @@ def test_impossible_numbers_are_refused(
 ) -> None:
     assert run(remix, "songs", "remixes", *options).exit_code == 2
     assert not orders
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["other"], "--stem-name 'other': expected a stem and what its files are called"),
+        (["=music"], "--stem-name '=music'"),
+        (["other="], "--stem-name 'other='"),
+        (["other=../music"], "--stem-name 'other=../music'"),
+        (["other=a", "other=b"], "got 'a' and 'b' for other, expected one of them"),
+    ],
+)
+def test_names_that_are_none_are_refused(
+    names: list[str], said: str, orders: list[dict[str, Any]]
+) -> None:
+    options = [word for name in names for word in ("--stem-name", name)]
+    error = run(remix, "songs", "remixes", *options).exception
+    assert isinstance(error, ConfigError)
+    assert said in str(error)
+    assert not orders
+
+
+def test_a_stem_that_is_called_something_else_is_said_by_an_option(tmp_path: Path) -> None:
+    song = tmp_path / "songs" / "song"
+    song.mkdir(parents=True)
+    for stem in ("drums", "bass", "vocals", "music"):
+        (song / f"{stem}.wav").touch()
+    error = run(remix, song.parent, tmp_path / "remixes").exception
+    assert "say with --stem-name STEM=NAME what it is called" in str(error)
+    # With it the song is found, and found to be empty.
+    options = ["--stem-name", "other=music"]
+    error = run(remix, song.parent, tmp_path / "remixes", *options).exception
+    assert isinstance(error, InputError)
+    assert "cannot be read as audio" in str(error)
+    options = ["--stem-name", "rest=music"]
+    error = run(remix, song.parent, tmp_path / "remixes", *options).exception
+    assert "which is no stem; expected drums, bass, other, vocals with --stem-name" in str(error)
 
 
 def test_a_folder_without_songs_is_an_input_error(tmp_path: Path) -> None:

@@ -85,6 +85,7 @@ def remix_songs(
     settings: RemixSettings,
     jobs: int,
     validation_share: float = 0.0,
+    stem_names: Mapping[str, str] | None = None,
 ) -> Remixes:
     """Combine songs with songs that fit them, in parallel processes, with a progress bar.
 
@@ -100,9 +101,11 @@ def remix_songs(
         jobs: songs worked on at the same time, at least 1.
         validation_share: share of the songs that training held out, as in its configuration; the
             official ones of MUSDB18 always are.
+        stem_names: what the files of stems are called, as of `find_tracks`.
 
     Raises:
-        ConfigError: a number is out of range, or `out` is `data`.
+        ConfigError: a number is out of range, `out` is `data`, or `stem_names` names what is no
+            stem, or one file for two.
         InputError: there are no songs, one cannot be read or has a name that is no text, or no two
             of them fit.
         MissingToolError: the extra ``training`` is not installed.
@@ -112,7 +115,15 @@ def remix_songs(
         raise ConfigError(f"{copies} copies with {jobs} jobs: expected at least 1 of each")
     if data.resolve() == out.resolve():
         raise ConfigError(f"the remixes of {data} cannot lie among its songs; name another folder")
-    found = find_tracks(data, STEMS, _SAMPLE_RATE, _CHANNELS, subset="train")
+    found = find_tracks(
+        data,
+        STEMS,
+        _SAMPLE_RATE,
+        _CHANNELS,
+        stem_names=stem_names,
+        naming="with --stem-name STEM=NAME",
+        subset="train",
+    )
     found, _ = split_tracks(found, validation_share)
     tracks = {track.name: track for track in found}
     for name in tracks:
