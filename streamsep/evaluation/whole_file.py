@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from streamsep.errors import OutputError
+from streamsep.whole_file import whole_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,21 +27,13 @@ def write_whole(path: Path, content: str | bytes) -> None:
     """
     # Not every name of a file is text; what is not is written as escapes.
     data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
-    part = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        with whole_file(path) as part:
+            part.write_bytes(data)
     except OSError as error:
         raise OutputError(
             f"cannot write '{path}': {error.strerror or error}; choose another output folder"
         ) from error
-    finally:
-        with suppress(OSError):
-            part.unlink()
 
 
 def check_writable(folder: Path) -> None:

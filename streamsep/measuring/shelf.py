@@ -9,13 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import secrets
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from streamsep.errors import OutputError
+from streamsep.whole_file import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -51,19 +50,14 @@ class Shelf(Generic[Record]):
             OutputError: it cannot be written.
         """
         path = self._path(facts)
-        part = path.with_name(f".{secrets.token_hex(8)}.part")
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            part.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
-            part.replace(path)
+            with whole_file(path) as part:
+                part.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
         except OSError as error:
             raise OutputError(
                 f"cannot keep the measurement '{path}': {error.strerror or error}; choose another "
                 "folder with --cache-dir"
             ) from error
-        finally:
-            with suppress(OSError):
-                part.unlink()
 
     def find(self, facts: Mapping[str, Any]) -> Record | None:
         """What is true of some facts; None if that is not known."""
