@@ -2,7 +2,8 @@
 
 An ipc socket is a file. A second process that binds the same name takes it away without an error,
 and whoever may enter the folder may connect. So the folder belongs to one user, nobody else may
-enter it, and a locked file in it says that an engine is there.
+enter it, and a locked file in it says that an engine is there. Where everybody may make a folder
+of that name, somebody else may have been first: no engine serves there then, and no client asks.
 """
 
 from __future__ import annotations
@@ -18,7 +19,14 @@ from typing import IO
 
 from streamsep.errors import ConfigError, EngineError
 
-__all__ = ["Endpoints", "EngineLock", "default_run_folder", "ipc_endpoints", "tcp_endpoints"]
+__all__ = [
+    "Endpoints",
+    "EngineLock",
+    "default_run_folder",
+    "ipc_endpoints",
+    "tcp_endpoints",
+    "users_endpoints",
+]
 
 _LONGEST_PATH = 107
 """Bytes of a socket's path, by the operating systems' `sockaddr_un`."""
@@ -75,6 +83,22 @@ def ipc_endpoints(folder: Path) -> Endpoints:
     return Endpoints(*(f"ipc://{path}" for path in paths))
 
 
+def users_endpoints() -> Endpoints:
+    """The sockets of this user's engine, for its clients; nobody needs to serve there yet.
+
+    Raises:
+        ConfigError: somebody else could serve there, or the folder's path is too long.
+    """
+    folder = default_run_folder()
+    try:
+        _check_private(folder)
+    except FileNotFoundError:
+        pass  # there is no engine
+    except OSError as error:
+        raise _unusable(folder, error) from error
+    return ipc_endpoints(folder)
+
+
 def tcp_endpoints(address: str) -> Endpoints:
     """The sockets at `tcp://HOST:PORT` and the two ports after it.
 
@@ -121,12 +145,20 @@ def _is_loopback(host: str) -> bool:
 def _make_private(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = folder.lstat()
+        _check_private(folder)
     except OSError as error:
-        raise ConfigError(
-            f"cannot use the run-time folder {folder}: {error.strerror or error}; "
-            "set XDG_RUNTIME_DIR to another"
-        ) from error
+        raise _unusable(folder, error) from error
+
+
+def _unusable(folder: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"cannot use the run-time folder {folder}: {error.strerror or error}; "
+        "set XDG_RUNTIME_DIR to another"
+    )
+
+
+def _check_private(folder: Path) -> None:
+    status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode):
         raise ConfigError(f"the run-time folder {folder} is no folder; remove it")
     if sys.platform == "win32":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import zmq
 
 from bridge.client.sockets import connect
-from bridge.run_folder import default_run_folder, ipc_endpoints
+from bridge.run_folder import users_endpoints
 from streamsep.errors import EngineError
 
 if TYPE_CHECKING:
@@ -36,9 +36,10 @@ def ask_engine(
         What it answered, without `ok`.
 
     Raises:
+        ConfigError: there can be no such address, or others could serve at that of this user.
         EngineError: no engine answers, or it refuses.
     """
-    address = address or ipc_endpoints(default_run_folder()).control
+    address = address or users_endpoints().control
     socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
     try:
         socket.setsockopt(zmq.LINGER, 0)

@@ -24,7 +24,7 @@ import zmq
 from bridge.client.connection import Connection
 from bridge.client.timeline import Timeline
 from bridge.protocol import LONGEST_BLOCK, Hello, Mode, Stems
-from bridge.run_folder import default_run_folder, ipc_endpoints
+from bridge.run_folder import users_endpoints
 from streamsep.errors import EngineError, InputError
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ class LiveStemClient:
             be one at the start; afterwards it may come and go.
 
     Raises:
+        ConfigError: there can be no such address, or others could serve at that of this user.
         EngineError: no engine answers, or it refuses.
     """
 
@@ -112,7 +113,7 @@ class LiveStemClient:
     ) -> None:
         if not 1 <= block <= LONGEST_BLOCK:
             raise InputError(f"the longest block is 1 to {LONGEST_BLOCK} samples, got {block}")
-        self._address = address or ipc_endpoints(default_run_folder()).audio
+        self._address = address or users_endpoints().audio
         self._keys = keys
         hello = Hello(
             client=name or f"live {os.getpid()}",

@@ -20,7 +20,7 @@ import numpy as np
 
 from bridge.client.connection import Connection
 from bridge.protocol import LONGEST_BLOCK, Hello, Mode, Stems
-from bridge.run_folder import default_run_folder, ipc_endpoints
+from bridge.run_folder import users_endpoints
 from streamsep.errors import EngineError, InputError
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class StemClient:
         connect_timeout_s: seconds to wait for an engine.
 
     Raises:
+        ConfigError: there can be no such address, or others could serve at that of this user.
         EngineError: no engine answers, or it refuses.
     """
 
@@ -70,7 +71,7 @@ class StemClient:
         name: str = "",
         connect_timeout_s: float = 5.0,
     ) -> None:
-        self._address = address or ipc_endpoints(default_run_folder()).audio
+        self._address = address or users_endpoints().audio
         self._keys = keys
         self._connect_timeout_s = connect_timeout_s
         self._connection = Connection(self._address, keys)

@@ -34,11 +34,12 @@ def find_engine(address: str | None, keys: Path | None) -> tuple[Endpoints, Clie
     """The addresses of an engine's sockets and the keys to use there.
 
     Raises:
-        ConfigError: the address or the keys are wrong.
+        ConfigError: the address or the keys are wrong, or somebody else could serve where this
+            user's engine would.
     """
-    from bridge.run_folder import default_run_folder, ipc_endpoints, tcp_endpoints
+    from bridge.run_folder import tcp_endpoints, users_endpoints
 
-    endpoints = tcp_endpoints(address) if address else ipc_endpoints(default_run_folder())
+    endpoints = tcp_endpoints(address) if address else users_endpoints()
     if keys is None:
         return endpoints, None
     from bridge.keys import ClientKeys

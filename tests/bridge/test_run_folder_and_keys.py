@@ -14,16 +14,17 @@ import numpy as np
 import pytest
 import torch
 
-from bridge.client import StemClient
+from bridge.client import LiveStemClient, StemClient, ask_engine
 from bridge.client.connection import Connection
 from bridge.keys import ClientKeys, EngineKeys, make_keys
 from bridge.run_folder import EngineLock, default_run_folder, ipc_endpoints, tcp_endpoints
 from bridge.server import Engine, EngineServer
+from streamsep.cli.engine_address import find_engine
 from streamsep.config import load_presets
 from streamsep.errors import ConfigError, EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from bridge.protocol import Hello
 
@@ -43,6 +44,37 @@ def test_a_folder_that_others_may_enter_is_refused(tmp_path: Path) -> None:
     folder.chmod(0o755)
     with pytest.raises(ConfigError, match="others may enter"):
         EngineLock(folder)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other folders")
+def test_clients_do_not_ask_where_somebody_else_could_serve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    folder = tmp_path / "streamsep"
+    asking: tuple[Callable[[], object], ...] = (
+        lambda: StemClient(sample_rate=44_100, connect_timeout_s=0.1),
+        lambda: LiveStemClient(sample_rate=44_100, block=64, connect_timeout_s=0.1),
+        lambda: ask_engine({"request": "status"}, timeout_s=0.1),
+    )
+    for ask in asking:
+        with pytest.raises(EngineError, match="no engine answers"):
+            ask()
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    folder.symlink_to("elsewhere")
+    for ask in (*asking, lambda: find_engine(None, None)):
+        with pytest.raises(ConfigError, match="is no folder"):
+            ask()
+    folder.unlink()
+    folder.mkdir()
+    folder.chmod(0o755)
+    for ask in (*asking, lambda: find_engine(None, None)):
+        with pytest.raises(ConfigError, match="others may enter"):
+            ask()
+    folder.chmod(0o700)
+    monkeypatch.setattr("os.getuid", lambda: folder.stat().st_uid + 1)
+    with pytest.raises(ConfigError, match="others may enter"):
+        find_engine(None, None)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has other folders")
