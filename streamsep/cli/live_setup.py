@@ -18,6 +18,7 @@ from bridge.mixing import Control, Route, parse_route
 from streamsep.cli.typed_lines import TypedLines, unseen_typing
 from streamsep.config import load_preset
 from streamsep.config.midi_map import MidiMap, load_midi_map
+from streamsep.config.network_name import network_name
 from streamsep.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -98,7 +99,8 @@ def check_engine(
     """
     status = ask_engine({"request": "status"}, address=endpoints.control, keys=keys)
     running = status["model"]
-    if settings.model != "auto" and running not in (settings.model, Path(settings.model).stem):
+    asked_for = network_name(Path(settings.model))
+    if settings.model != "auto" and running not in (settings.model, asked_for):
         raise ConfigError(
             f"the engine that runs has the network '{running}', asked for was "
             f"'{settings.model}'; end that engine, or leave --model out"

@@ -29,7 +29,7 @@ class LoadedModel:
 
     Attributes:
         separator: the network on its device, in evaluation mode, without gradients; or a bag.
-        name: its name in the registry, or the name of the file without its extension.
+        name: its name in the registry, or that of its file (see `network_name`).
         path: the file it was loaded from; that of a bag says which members it has.
         licence: terms of the weights.
         segment: samples to give it at once when separating files, a multiple of its stride.

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from streamsep.config import BagCard, BagSummary, load_bag_cards, load_model_cards, load_yaml
 from streamsep.config.bag_card import bag_card_path, join_licences, summarise
 from streamsep.config.network_description import describes_network, find_description
+from streamsep.config.network_name import network_name
 from streamsep.errors import (
     CheckpointError,
     ConfigError,
@@ -309,7 +310,7 @@ class _Loader:
         network = self._network(path)
         return LoadedModel(
             separator=network,
-            name=path.stem,
+            name=network_name(path),
             path=path,
             licence=header.licence if header else "unknown",
             segment=_segment_for_files(network),
@@ -331,7 +332,7 @@ class _Loader:
         overlap = max(member.overlap for member in members)
         return LoadedModel(
             separator=separator,
-            name=name or bag.name or path.stem,
+            name=name or bag.name or network_name(path),
             path=path,
             licence=bag.licence or join_licences(member.licence for member in members),
             segment=segment,

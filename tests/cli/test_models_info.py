@@ -30,6 +30,12 @@ def facts(*arguments: object) -> dict[str, Any]:
     return dict(json.loads(result.output))
 
 
+def test_what_a_run_has_written_is_called_like_the_run(tmp_path: Path) -> None:
+    path = tmp_path / "calm" / "network.safetensors"
+    save_checkpoint(tiny_network("hybrid_demucs"), path, licence="CC0", training="birds")
+    assert facts(path)["name"] == "calm"
+
+
 @pytest.mark.parametrize("kind", ["hybrid_demucs", "demucs_v2", "conv_tasnet", "open_unmix"])
 def test_a_file_says_what_it_is(tmp_path: Path, kind: str) -> None:
     network = tiny_network(kind)

@@ -171,6 +171,20 @@ def test_a_file_of_ones_own_keeps_its_licence(places, weights):
     assert load_model(str(weights), **places).path == weights
 
 
+def test_the_networks_of_two_runs_have_the_names_of_their_folders(
+    places, weights, tmp_path, monkeypatch
+):
+    runs = [put(weights, tmp_path / "runs" / run / "network.safetensors") for run in ("one", "two")]
+    assert [load_model(path, **places).name for path in runs] == ["one", "two"]
+    monkeypatch.chdir(tmp_path / "runs" / "two")
+    assert load_model("network.safetensors", **places).name == "two"
+    assert load_model("../one/network.safetensors", **places).name == "one"
+    bag = tmp_path / "mix" / "network.yaml"
+    bag.parent.mkdir()
+    bag.write_text(f"members: [{runs[0]}, {runs[1]}]\n")
+    assert load_model(bag, **places).name == "mix"
+
+
 def test_an_unknown_name_lists_the_known_ones_and_the_nearest(places):
     with pytest.raises(UnknownModelError, match=r"'hdemucs_mni', did you mean 'hdemucs_mmi'\? exp"):
         load_model("hdemucs_mni", **places)

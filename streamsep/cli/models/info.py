@@ -38,6 +38,7 @@ def info(target: Target, cache_dir: CacheDir = None, as_json: AsJson = False) ->
     A file is read to its end, so what is said of it is true of a file that can be used. A network
     of the registry that is not here is described by its card.
     """
+    from streamsep.config.network_name import network_name
     from streamsep.models.registry import available_models, load_model
 
     available = available_models(cache_dir, hub_dir=torch_hub_folder())
@@ -46,7 +47,7 @@ def info(target: Target, cache_dir: CacheDir = None, as_json: AsJson = False) ->
     if target in named:
         facts = _of_registry(named[target], named)
     elif path.is_file() and not _described(path):
-        facts = {"name": path.stem, "path": str(path), **_of_file(path)}
+        facts = {"name": network_name(path), "path": str(path), **_of_file(path)}
     else:
         # A bag or a program with a description, what a package brings along, or an unknown name.
         facts = _of_loaded(load_model(target, cache_dir=cache_dir, download=False))

@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from streamsep.config.network_description import load_network_description
+from streamsep.config.network_name import network_name
 from streamsep.errors import CheckpointError, ConfigError, ModelError
 from streamsep.models.exported.exported_network import ExportedNetwork
 from streamsep.models.exported.probe import torch_device, try_silence
@@ -58,7 +59,7 @@ def load_described(path: Path, device: str | torch.device = "cpu") -> LoadedMode
         try_silence(network, length, device, name=str(path), batch=1 + description.batches)
     return LoadedModel(
         separator=network,
-        name=path.stem,
+        name=network_name(path),
         path=path,
         licence=description.licence,
         segment=description.segment or network.lengths.for_files(network.sample_rate),
