@@ -2,10 +2,11 @@
 
 Every stream hands in a segment when it has one and waits for its estimate. The scheduler always
 takes the segment whose deadline comes first, which is the order that meets all deadlines if any
-order does. On a GPU, segments of one shape that wait together are computed together, and the next
-ones are handed over before the stems of the last are back; on a CPU that would gain nothing, and
-the estimate would no longer be the same to the last bit. A batch that the device's memory does not
-hold is computed in halves, and so are all that follow; likewise a segment of several signals.
+order does. On a GPU, segments of one shape that wait together are computed together, those with
+deadlines apart from those without, and the next ones are handed over before the stems of the last
+are back; on a CPU that would gain nothing, and the estimate would no longer be the same to the last
+bit. A batch that the device's memory does not hold is computed in halves, and so are all that
+follow; likewise a segment of several signals.
 
 A segment whose deadline has passed is not computed: its stems would come too late to be played, and
 computing them would make the next ones late as well. Its stream is told and plays the mixture.
@@ -243,11 +244,15 @@ class Scheduler:
             return None
 
     def _take_with(self, first: _Job) -> list[_Job]:
-        """Take a job and others that can share its batch, by their deadlines."""
+        """Take a job and others that can share its batch, by their deadlines.
+
+        What has no deadline does not share one of what has: the whole batch takes longer by it.
+        """
         batch: list[_Job] = [first]
         for job in sorted(self._jobs, key=lambda job: job.deadline_s):
             alike = job.separate is first.separate is None
-            fits = alike and job.mix.shape[1:] == first.mix.shape[1:]
+            as_urgent = job.ticket.live == first.ticket.live
+            fits = alike and as_urgent and job.mix.shape[1:] == first.mix.shape[1:]
             if fits and job is not first and len(batch) < self._largest_batch:
                 batch.append(job)
         for job in batch:

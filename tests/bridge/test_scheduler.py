@@ -117,6 +117,25 @@ def test_segments_of_one_shape_share_a_batch_where_the_device_gains_by_it(gate: 
         scheduler.stop()
 
 
+def test_scripts_do_not_share_the_batch_of_a_live_segment(gate: Gate) -> None:
+    scheduler = Scheduler(gate, CPU, largest_batch=8)
+    try:
+        now = time.monotonic()
+        live, script = Ticket(hop_s=1.0, budget_s=60), Ticket()
+        futures = [scheduler.submit(segment(0), live, now)]
+        gate.begun.wait(20)  # type: ignore[attr-defined]
+        futures += [scheduler.submit(segment(name), script, now) for name in (7, 8)]
+        futures += [scheduler.submit(segment(name), live, now) for name in (1, 2)]
+        gate.open.set()  # type: ignore[attr-defined]
+        for name, future in zip((0, 7, 8, 1, 2), futures, strict=True):
+            stems = future.result(20)
+            assert stems is not None
+            assert float(stems.mean()) == name
+        assert gate.order == [[0], [1, 2], [7, 8]]  # type: ignore[attr-defined]
+    finally:
+        scheduler.stop()
+
+
 def test_a_failing_network_fails_one_segment_and_not_the_thread() -> None:
     class Fails(fakes.Gains):
         def __call__(self, mix: Tensor) -> Tensor:
