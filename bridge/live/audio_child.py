@@ -26,6 +26,8 @@ from bridge.keys import ClientKeys
 from bridge.live.control_block import open_control_block
 from bridge.live.device_probe import read_devices
 from bridge.live.device_stream import DeviceStream
+from bridge.live.devices import JACK
+from bridge.live.jack_presence import JackPresence
 from bridge.live.known_devices import find_devices
 from bridge.live.lifeline import watch_lifeline
 from bridge.live.memory_lock import lock_memory
@@ -59,11 +61,15 @@ _LOOK_S = 0.02
 _REPORT_S = 0.1
 _SILENT_S = 1.0
 """Without a callback for so long, the device is gone."""
+_PRESENCE_S = 0.5
+"""How often the programs at both ends are looked for, which takes some 30 µs."""
 _RETRY_S = 0.25
 _LISTING_S = 3.0
 """A busy sound server may turn a client away; after so long, there really is no device at all."""
 _FIRST_BLOCKS = 4
 _CLOSING_S = 4.0
+_LEAVING_S = 1.0
+"""The same where another child follows: before the supervisor takes this one for dead."""
 
 
 class AudioChild:
@@ -78,6 +84,8 @@ class AudioChild:
         self._stop = threading.Event()
         self._portaudio: Any = None
         self._devices: list[Device] = []
+        self._presence: JackPresence | None = None
+        self._looked_s = 0.0
         self._recorder: Recorder | None = None
         self._unrecorded = ""
         """Why nothing is recorded although it was asked for; empty otherwise."""
@@ -118,6 +126,8 @@ class AudioChild:
                 self._end(stream, Reason.NO_CALLBACKS, "the device opens and delivers nothing")
             self._stop_if_told()
             time.sleep(_LOOK_S / 4)
+        if stream.source.host_api == JACK:
+            self._presence = JackPresence([stream.source.name, stream.sink.name])
         return stream
 
     def _try_device(self) -> DeviceStream:
@@ -208,8 +218,10 @@ class AudioChild:
 
     def _play(self, stream: DeviceStream, client: LiveStemClient, player: StemPlayer) -> NoReturn:
         reported_s = 0.0
-        while not self._stop.is_set():
+        missing = ""
+        while not (self._stop.is_set() or missing):
             self._end_if_gone(stream)
+            missing = self._missing_program()
             now_s = time.monotonic()
             if now_s - reported_s >= _REPORT_S:
                 reported_s = now_s
@@ -221,8 +233,18 @@ class AudioChild:
         self._report(stream, client, player)
         closing = threading.Thread(target=self._close, args=(stream, client), daemon=True)
         closing.start()
-        closing.join(_CLOSING_S)
+        closing.join(_LEAVING_S if missing else _CLOSING_S)
+        if missing:
+            self._end(stream, Reason.PROGRAM_GONE, f"the program '{missing}' has gone")
         self._end(stream, Reason.STOPPED, "stopped")
+
+    def _missing_program(self) -> str:
+        """The name of one that has left the JACK server; empty if none has."""
+        now_s = time.monotonic()
+        if self._presence is None or now_s - self._looked_s < _PRESENCE_S:
+            return ""
+        self._looked_s = now_s
+        return self._presence.missing()
 
     def _report(self, stream: DeviceStream, client: LiveStemClient, player: StemPlayer) -> None:
         recording = self._unrecorded
@@ -234,6 +256,8 @@ class AudioChild:
 
     def _close(self, stream: DeviceStream, client: LiveStemClient) -> None:
         stream.close()
+        if self._presence is not None:
+            self._presence.close()
         client.close()
         if self._recorder is not None:
             self._recorder.close()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
+    "JACK",
     "Device",
     "able_devices",
     "check_same_clock",

@@ -28,6 +28,7 @@ class Reason(StrEnum):
     SERVER_GONE = "server_gone"
     NO_CALLBACKS = "no_callbacks"
     LONGER_BLOCKS = "longer_blocks"
+    PROGRAM_GONE = "program_gone"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -100,13 +100,38 @@ class JackServer:
     def change_period(self, period: int) -> None:
         """In mid-stream."""
         self.period = period
-        subprocess.run(
-            ["jack_bufsize", str(period)],
-            check=True,
-            capture_output=True,
-            timeout=10,
-            env=environment(),
-        )
+        _run_tool("jack_bufsize", str(period))
+
+    def wires(self) -> list[tuple[str, str]]:
+        """Connected ports, from whom to whom."""
+        found = []
+        port = ""
+        for line in _run_tool("jack_lsp", "-c", "-p").splitlines():
+            if not line.startswith((" ", "\t")):
+                port = line
+                connected: list[str] = []
+            elif "properties:" in line:
+                if "output" in line:
+                    found += [(port, other) for other in connected]
+            else:
+                connected.append(line.strip())
+        return found
+
+    def join(self, source: str, sink: str) -> None:
+        """Connect two ports."""
+        _run_tool("jack_connect", source, sink)
+
+    def cut(self, source: str, sink: str) -> None:
+        """Disconnect two ports."""
+        _run_tool("jack_disconnect", source, sink)
+
+
+def _run_tool(*command: str) -> str:
+    """What one of JACK's tools says."""
+    done = subprocess.run(
+        command, check=True, capture_output=True, text=True, timeout=10, env=environment()
+    )
+    return done.stdout
 
 
 @contextmanager

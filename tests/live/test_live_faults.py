@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from typing import TYPE_CHECKING
 
@@ -82,6 +83,50 @@ def test_the_loop_comes_back_when_the_jack_server_does(
         assert loop.status.restarts == 2
         assert audio_processes() == [loop.child_pid]
     assert audio_processes() == []
+
+
+def test_the_loop_comes_back_when_a_program_at_its_ends_does(
+    passing_engine: EngineProcess, server: JackServer, tmp_path: Path
+) -> None:
+    del server
+    with loop_between(passing_engine) as loop:
+        with playing_hall(tmp_path / "hall", SIGNAL) as hall:
+            run_until_playing(loop)
+            latency = loop.status.latency
+            hall.play()
+            run_for(loop, 0.5)
+        news: list[str] = []
+        while loop.status.phase is not LivePhase.WAITING or len(news) < 2:
+            news += run_for(loop, 0.1)
+        assert re.fullmatch(r"the program '(player|recorder)' has gone; starting again", news[0])
+        assert news[1].startswith("waiting: no input device is called 'player'")
+        with playing_hall(tmp_path / "hall", SIGNAL) as hall:
+            run_until_playing(loop)
+            assert_plays(loop, hall)
+        assert (loop.status.latency, loop.status.restarts) == (latency, 1)
+    assert audio_processes() == []
+
+
+def test_whoever_rewires_a_program_in_a_patch_bay_ends_nothing(
+    passing_engine: EngineProcess, server: JackServer, tmp_path: Path
+) -> None:
+    with (
+        playing_hall(tmp_path / "hall", SIGNAL) as hall,
+        loop_between(passing_engine) as loop,
+    ):
+        run_until_playing(loop)
+        wires = server.wires()
+        assert len(wires) == 4
+        for source, sink in wires:
+            server.cut(source, sink)
+        played = loop.status.counts["samples"]
+        assert run_for(loop, 2.0) == []
+        assert server.wires() == []
+        assert loop.status.counts["samples"] > played + RATE
+        for source, sink in wires:
+            server.join(source, sink)
+        assert_plays(loop, hall)
+        assert loop.status.restarts == 0
 
 
 def test_an_audio_process_that_is_killed_is_replaced_at_the_same_latency(
