@@ -6,12 +6,15 @@ import signal
 import sys
 import time
 from contextlib import contextmanager
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from exported_programs import describe, export, plain_network
+from support import require
 
 from bridge.live.child_process import ChildProcess
 from bridge.live.zygote import can_fork, how_it_ended
@@ -20,13 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SCRIPT = Path(__file__).with_name("forked_engine.py")
+PROGRAM_SCRIPT = Path(__file__).with_name("forked_program.py")
 
 pytestmark = pytest.mark.skipif(not can_fork(), reason="engines are forked on Linux alone")
 
 
 @contextmanager
-def zygote(what: str = "serve") -> Iterator[ChildProcess]:
-    child = ChildProcess([sys.executable, str(SCRIPT), what])
+def zygote(what: str = "serve", script: Path = SCRIPT) -> Iterator[ChildProcess]:
+    child = ChildProcess([sys.executable, str(script), what])
     try:
         yield child
     finally:
@@ -62,6 +66,18 @@ def test_one_that_is_killed_is_replaced_and_gets_what_it_had_found_out() -> None
             assert engine.ppid() == child.pid
             engine.kill()
             assert next_line(child, "ENDED") == ["ENDED", "killed", "by", "SIGKILL"]
+
+
+def test_a_program_of_onnx_computes_with_the_threads_of_its_engine(tmp_path: Path) -> None:
+    for package in ("onnxruntime", "onnxscript"):
+        require(find_spec(package), f"{package} is not installed")
+    description = describe(export(plain_network(), tmp_path / "net.onnx"))
+    with zygote(str(description), PROGRAM_SCRIPT) as child:
+        for _ in range(2):
+            _, begun, agreement, pid = next_line(child, "READY")
+            # The thread that asks computes as well.
+            assert (int(begun), agreement) == (2, "equal")
+            psutil.Process(int(pid)).kill()
 
 
 def test_all_end_with_standard_input() -> None:

@@ -7,6 +7,8 @@ operator that touches files. onnxruntime is an optional package.
 from __future__ import annotations
 
 import logging
+import os
+import threading
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -47,16 +49,11 @@ class OnnxProgram:
                 f"{path} is an ONNX program and onnxruntime is not installed; "
                 "install streamsep[onnx]"
             ) from error
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(path), _options(onnxruntime), providers=_providers(onnxruntime, path, device)
-            )
-        except Exception as error:
-            # onnxruntime has a class of error for every reason, and none of them is public.
-            reason = " ".join(str(error).split())
-            raise CheckpointError(
-                f"{path}: no ONNX program that can be run ({reason:.160}); export it again"
-            ) from error
+        self._onnxruntime: Any = onnxruntime
+        self._path = path
+        self._providers = _providers(onnxruntime, path, device)
+        self._reopening = threading.Lock()
+        self._open()
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         if len(inputs) != 1 or len(outputs) != 1 or inputs[0].type != "tensor(float)":
             got = ", ".join(f"{each.name}: {each.type}" for each in inputs)
@@ -75,8 +72,26 @@ class OnnxProgram:
     def __call__(self, mix: Tensor) -> object:
         """Run it on the mix, wherever that lies; the stems come back there."""
         feed = {self._input.name: mix.cpu().contiguous().numpy()}
-        (stems,) = self._session.run([self._output], feed)
+        with self._reopening:
+            # A fork has none of the threads that the session began, and may be granted more.
+            if os.getpid() != self._process:
+                self._open()
+            session = self._session
+        (stems,) = session.run([self._output], feed)
         return torch.from_numpy(stems).to(mix.device)
+
+    def _open(self) -> None:
+        try:
+            self._session = self._onnxruntime.InferenceSession(
+                str(self._path), _options(self._onnxruntime), providers=self._providers
+            )
+        except Exception as error:
+            # onnxruntime has a class of error for every reason, and none of them is public.
+            reason = " ".join(str(error).split())
+            raise CheckpointError(
+                f"{self._path}: no ONNX program that can be run ({reason:.160}); export it again"
+            ) from error
+        self._process = os.getpid()
 
 
 def _options(onnxruntime: Any) -> Any:
