@@ -264,13 +264,13 @@ def _name(data: Path) -> str:
 def _folder_of(model: LoadedModel, weights: str) -> str:
     """What the folder of a network's results is called; the same for no two networks.
 
-    Every training calls its file network.safetensors, so the folder around a file and the beginning
-    of its checksum belong to the name.
+    Trainings and their owners call many files the same, so the folder around a file and the
+    beginning of its checksum belong to the name; once, where the network has the folder's name.
     """
     if model.card is not None:
         return model.name
     around = model.path.resolve().parent.name
-    return "-".join(filter(None, (around, model.name, weights[:8])))
+    return "-".join(filter(None, dict.fromkeys((around, model.name, weights[:8]))))
 
 
 def _wants_bss(metrics: str) -> bool:
