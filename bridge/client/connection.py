@@ -28,6 +28,8 @@ from bridge.protocol import (
 from streamsep.errors import EngineError, RemoteProtocolError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["Connection"]
 
 _QUEUED_MESSAGES = 4_096
+_LOOK_S = 0.05
 _GETTING_READY_S = 15.0
 """An engine may say that it is busy before WELCOME, because it tries a preset out; for so long."""
 
@@ -56,6 +59,8 @@ class Connection:
         self.session = Session(Role.CLIENT)
         self.heard_s = time.monotonic()
         """When the engine was last heard."""
+        self.greeting_s = 0.0
+        """Seconds from `open` until the engine was first heard."""
         self._said_s = self.heard_s
         self._pinged_s = 0.0
         self._pings = 0
@@ -90,8 +95,15 @@ class Connection:
         silent_ms = 1000 * (time.monotonic() - self._said_s)
         return self._is_over() or silent_ms > self.welcome.timeout_ms / 2
 
-    def open(self, hello: Hello, timeout_s: float) -> Welcome:
+    def open(
+        self, hello: Hello, timeout_s: float, *, wanted: Callable[[], bool] = lambda: True
+    ) -> Welcome:
         """Open the session and wait for it.
+
+        Args:
+            hello: what for.
+            timeout_s: seconds until the engine has to answer, or to say that it is busy.
+            wanted: asked now and then; once it is not, the waiting ends as if nobody had answered.
 
         Raises:
             EngineError: the engine refused, or did not answer in time.
@@ -100,10 +112,12 @@ class Connection:
         greeted_s = time.monotonic()
         deadline_s = greeted_s + timeout_s
         while self.session.welcome is None:
-            message = self.receive(max(0.0, deadline_s - time.monotonic()))
+            message = self.receive(min(_LOOK_S, max(0.0, deadline_s - time.monotonic())))
+            if message is not None and not self.greeting_s:
+                self.greeting_s = self.heard_s - greeted_s
             if isinstance(message, Pong) and message.busy:
                 deadline_s = max(deadline_s, greeted_s + _GETTING_READY_S)
-            if message is None and time.monotonic() >= deadline_s:
+            if message is None and (time.monotonic() >= deadline_s or not wanted()):
                 raise self._no_answer()
         return self.session.welcome
 

@@ -45,7 +45,9 @@ _SILENCE_S = 0.6
 _DEAD_S = 2.0
 """Then the connection is given up and another one is made."""
 _BACKOFF_S = (0.05, 0.25)
-_GREETING_S = 0.25
+_LEAST_GREETING_S = 0.25
+_GREETINGS = 4.0
+"""A later engine has so many times as long as the first one took, which was as far away."""
 
 
 class LiveState(StrEnum):
@@ -131,6 +133,7 @@ class LiveStemClient:
         except BaseException:
             self._connection.close()
             raise
+        self._greeting_s = max(_LEAST_GREETING_S, _GREETINGS * self._connection.greeting_s)
         # Whatever comes after a reconnection has to fit into the latency that was declared.
         self._hello = Hello(
             client=hello.client,
@@ -256,7 +259,7 @@ class LiveStemClient:
     def _reconnect(self) -> None:
         connection = Connection(self._address, self._keys)
         try:
-            welcome = connection.open(self._hello, _GREETING_S)
+            welcome = connection.open(self._hello, self._greeting_s, wanted=self._is_wanted)
             self._check_same(welcome.stems, welcome.latency)
         except BaseException:
             connection.close()
@@ -264,6 +267,9 @@ class LiveStemClient:
         self._connection = connection
         self._connections += 1
         self._restart(connection)
+
+    def _is_wanted(self) -> bool:
+        return not self._stopped
 
     def _check_same(self, stems: tuple[str, ...], latency: int) -> None:
         if stems != self.stems or latency > self.welcome.latency:

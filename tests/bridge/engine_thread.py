@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -20,12 +21,19 @@ if TYPE_CHECKING:
     from bridge.keys import EngineKeys
     from bridge.run_folder import Endpoints
 
-__all__ = ["engine_thread", "serving"]
+__all__ = ["engine_thread", "fake_engine", "free_ports", "serving"]
 
 
 @contextmanager
 def engine_thread(folder: Path, hop: int = 2048) -> Iterator[EngineServer]:
     """The engine of engine_process.py in a folder, for as long as the block lasts."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    with serving(fake_engine(hop), ipc_endpoints(folder)) as server:
+        yield server
+
+
+def fake_engine(hop: int = 2048) -> Engine:
+    """The engine of engine_process.py."""
     preset = LatencyPreset(
         name="test",
         description="",
@@ -35,16 +43,13 @@ def engine_thread(folder: Path, hop: int = 2048) -> Iterator[EngineServer]:
         look_ahead=2048,
         crossfade=512,
     )
-    engine = Engine(
+    return Engine(
         fakes.SegmentShaped(stride=2048),
         "fake",
         torch.device("cpu"),
         presets={"test": preset},
         preset="test",
     )
-    folder.mkdir(mode=0o700, exist_ok=True)
-    with serving(engine, ipc_endpoints(folder)) as server:
-        yield server
 
 
 @contextmanager
@@ -60,3 +65,18 @@ def serving(
     finally:
         server.stop()
         thread.join(20)
+
+
+def free_ports() -> int:
+    """A port that is free and whose two neighbours are."""
+    while True:
+        with socket.socket() as first:
+            first.bind(("127.0.0.1", 0))
+            port: int = first.getsockname()[1]
+        try:
+            for offset in range(3):
+                with socket.socket() as each:
+                    each.bind(("127.0.0.1", port + offset))
+        except (OSError, OverflowError):
+            continue
+        return port

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,13 @@ import numpy as np
 import pytest
 import torch
 from engine_process import EngineProcess, running_engine
+from engine_thread import fake_engine, free_ports, serving
 from player import Player, always, ragged
+from slow_line import SlowLine
 
 from bridge.client import LiveState, LiveStemClient
 from bridge.client.timeline import FADE, Timeline
+from bridge.run_folder import tcp_endpoints
 from streamsep import StreamConfig, StreamingSeparator
 
 if TYPE_CHECKING:
@@ -145,6 +149,22 @@ def test_an_engine_that_stands_still_is_replaced_and_taken_up_again(mortal: Engi
         assert player.longest_s < 0.3
     assert_delayed_mixture(player, latency, stopped + latency, resumed)
     assert_stems_of_a_stream_begun_anew(player, latency, resumed - RATE)
+
+
+def test_an_engine_far_away_is_found_again_and_not_waited_for_at_the_end() -> None:
+    endpoints = tcp_endpoints(f"tcp://127.0.0.1:{free_ports()}")
+    port = int(endpoints.audio.rpartition(":")[2])
+    with serving(fake_engine(), endpoints), SlowLine(port, delay_s=0.15) as line:
+        client = LiveStemClient(sample_rate=RATE, block=512, address=line.address)
+        player = Player(client, always(512), RATE)
+        line.cut()
+        player.play_while(lambda: client.counters.connections < 2, at_most_s=10.0)
+        line.swallows = True
+        line.cut()
+        player.play_while(lambda: client.state is not LiveState.CONNECTING, at_most_s=10.0)
+        closing_s = time.monotonic()
+        client.close()
+        assert time.monotonic() - closing_s < 0.5
 
 
 def test_computations_that_take_too_long_are_faded_over_and_counted(tmp_path: Path) -> None:

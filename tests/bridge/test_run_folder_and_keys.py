@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +11,7 @@ import fakes
 import numpy as np
 import pytest
 import torch
+from engine_thread import free_ports, serving
 
 from bridge.client import LiveStemClient, StemClient, ask_engine
 from bridge.client.connection import Connection
@@ -134,32 +133,13 @@ def test_an_address_of_the_network_needs_keys() -> None:
         EngineServer(fake_engine(), [tcp_endpoints("tcp://0.0.0.0:47000")])
 
 
-def free_ports() -> int:
-    """A port that is free and whose two neighbours are."""
-    while True:
-        with socket.socket() as first:
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
-        try:
-            for offset in range(3):
-                with socket.socket() as each:
-                    each.bind(("127.0.0.1", port + offset))
-        except (OSError, OverflowError):
-            continue
-        return port
-
-
 @pytest.fixture
 def guarded(tmp_path: Path) -> Iterator[str]:
     """The address of an engine that asks for keys."""
     make_keys(tmp_path / "keys")
     endpoints = tcp_endpoints(f"tcp://127.0.0.1:{free_ports()}")
-    server = EngineServer(fake_engine(), [endpoints], keys=EngineKeys.load(tmp_path / "keys"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    yield endpoints.audio
-    server.stop()
-    thread.join(20)
+    with serving(fake_engine(), endpoints, EngineKeys.load(tmp_path / "keys")):
+        yield endpoints.audio
 
 
 def test_who_holds_a_known_key_comes_in(guarded: str, tmp_path: Path) -> None:
