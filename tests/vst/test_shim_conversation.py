@@ -120,6 +120,51 @@ def test_a_live_session_asks_for_the_budget_that_the_latency_leaves(
         await_heard(engine, Ping)
 
 
+def test_a_network_that_needs_a_little_more_gets_it_from_the_budget(
+    make_host: MakeHost, tmp_path: Path
+) -> None:
+    class Rounded(FakeEngine):
+        ends = True
+
+        def greet(self, hello: Hello) -> list[Message | Sequence[bytes]]:
+            return [welcome_to(hello, network_latency=4096 + 2048 + 10)]
+
+        def stems(self, audio: Audio) -> list[Message | Sequence[bytes]]:
+            if self.ends:
+                self.ends = False
+                return [Bye(stream=audio.stream, reason="once")]
+            return super().stems(audio)
+
+    with Rounded(f"ipc://{tmp_path}/a.ipc") as engine, make_host(engine.endpoint) as host:
+        stage(host, REALTIME)
+        for _ in range(100):
+            host.render(4096, [512], "paced", mode=REALTIME)
+            if host.state["connections"] == "2":
+                break
+        await_state(host, "status", "streaming")
+        assert host.state["problem"] == ""
+    greetings = [each for each in engine.heard if isinstance(each, Hello | Bye)]
+    budgets = [each.budget for each in greetings if isinstance(each, Hello)]
+    assert budgets == [4096, 4086, 4086]
+    # The session that would have been too late has ended before another is asked for.
+    assert isinstance(greetings[1], Bye)
+
+
+def test_a_network_that_needs_more_than_the_budget_can_spare_is_named(
+    make_host: MakeHost, tmp_path: Path
+) -> None:
+    class Coarse(FakeEngine):
+        def greet(self, hello: Hello) -> list[Message | Sequence[bytes]]:
+            return [welcome_to(hello, network_latency=4096 + 2048 + 2049)]
+
+    with Coarse(f"ipc://{tmp_path}/a.ipc") as engine, make_host(engine.endpoint) as host:
+        stage(host, REALTIME)
+        state = await_state(
+            host, "problem", "preset 'stage', rounded up to the stride of its network"
+        )
+        assert "choose another latency" in state["problem"]
+
+
 def test_an_engine_that_is_busy_before_its_welcome_is_waited_for(
     make_host: MakeHost, tmp_path: Path
 ) -> None:

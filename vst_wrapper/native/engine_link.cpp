@@ -165,6 +165,7 @@ void EngineLink::take_orders() {
                                   plan_.endpoint != current_.endpoint ||
                                   plan_.preset != current_.preset);
             if (active_) current_ = plan_;
+            if (changed) spared_ = 0;
             retry_ = {};
             backoff_ = kFirstBackoff;
         }
@@ -185,6 +186,7 @@ void EngineLink::take_orders() {
 
 void EngineLink::connect() {
     current_.mode = mode_;
+    current_.spared = spared_;
     publish(LinkState::Connecting);
     try {
         session_ = std::make_unique<EngineSession>(current_, counters_);
@@ -196,6 +198,12 @@ void EngineLink::connect() {
 void EngineLink::carry() {
     try {
         session_->turn(waits_);
+    } catch (const BudgetTooLarge& error) {
+        spared_ += error.by();
+        session_->end();
+        session_.reset();
+        retry_ = {};
+        return;
     } catch (const std::exception& error) {
         give_up(error.what());
         return;

@@ -53,10 +53,13 @@ void EngineSession::greet() {
     hello.channels = static_cast<std::uint16_t>(plan_.timeline->channels());
     hello.block = block_;
     hello.preset = preset.name;
-    if (is_live()) {
-        hello.budget = static_cast<std::uint32_t>(computing_samples(plan_.preset, plan_.sample_rate));
-    }
+    hello.budget = static_cast<std::uint32_t>(budget());
     socket_.send(protocol::write(hello));
+}
+
+std::int64_t EngineSession::budget() const {
+    if (!is_live()) return 0;
+    return computing_samples(plan_.preset, plan_.sample_rate) - plan_.spared;
 }
 
 void EngineSession::turn(bool somebody_waits) {
@@ -97,6 +100,7 @@ void EngineSession::take(const protocol::FromEngine& message) {
 
 void EngineSession::take_welcome(const protocol::Welcome& welcome) {
     if (welcome_) throw RemoteError("the engine broke the protocol: WELCOME came twice");
+    welcome_ = welcome;  // whatever comes of it, the engine gets a BYE
     const Timeline& timeline = *plan_.timeline;
     if (static_cast<int>(welcome.sample_rate) != plan_.sample_rate ||
         welcome.channels != timeline.channels()) {
@@ -106,18 +110,30 @@ void EngineSession::take_welcome(const protocol::Welcome& welcome) {
                           std::to_string(welcome.channels));
     }
     map_stems(welcome.stems);
-    const std::int64_t needed = std::int64_t{welcome.network_latency} +
-                                welcome.resampling_latency + welcome.budget + kLivePacket - 1 +
-                                timeline.longest_block();
-    if (needed > timeline.latency()) {
-        throw RemoteError("the engine's preset '" + one_line(welcome.preset) + "' needs " +
-                          std::to_string(needed) + " samples, this plugin has declared " +
-                          std::to_string(timeline.latency()) +
-                          "; they are of different versions: build the plugin again");
-    }
-    welcome_ = welcome;
+    check_in_time();
     ++counters_.connections;
     start_stream();
+}
+
+// An engine rounds its presets up to the stride of its network, so that some need a little more than
+// was declared. Up to half of the budget may make up for it.
+void EngineSession::check_in_time() const {
+    const Timeline& timeline = *plan_.timeline;
+    const std::int64_t needed = std::int64_t{welcome_->network_latency} +
+                                welcome_->resampling_latency + welcome_->budget + kLivePacket - 1 +
+                                timeline.longest_block();
+    const std::int64_t missing = needed - timeline.latency();
+    if (missing <= 0) return;
+    const std::string problem =
+        "the engine's preset '" + one_line(welcome_->preset) +
+        "', rounded up to the stride of its network, needs " + std::to_string(needed) +
+        " samples, this plugin has declared " + std::to_string(timeline.latency()) +
+        ": choose another latency, or serve another network";
+    const std::int64_t whole = computing_samples(plan_.preset, plan_.sample_rate);
+    if (is_live() && welcome_->budget == budget() && plan_.spared + missing <= whole / 2) {
+        throw BudgetTooLarge(problem, missing);
+    }
+    throw RemoteError(problem);
 }
 
 void EngineSession::map_stems(const std::vector<std::string>& names) {

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "engine_socket.hpp"
+#include "remote_error.hpp"
 #include "timeline.hpp"
 
 namespace streamsep {
@@ -22,7 +23,19 @@ struct SessionPlan {
     protocol::Mode mode = protocol::Mode::Live;
     int sample_rate = 0;
     int preset = 0;
+    std::int64_t spared = 0;  // samples of the budget that the engine's network needs for itself
     std::shared_ptr<Timeline> timeline;
+};
+
+// The session would be too late by so many samples, but not with a budget that is smaller by them.
+class BudgetTooLarge : public RemoteError {
+public:
+    BudgetTooLarge(const std::string& what, std::int64_t by) : RemoteError(what), by_(by) {}
+
+    std::int64_t by() const { return by_; }
+
+private:
+    std::int64_t by_;
 };
 
 // What has happened since the plugin was made, all sessions together.
@@ -43,7 +56,7 @@ public:
     protocol::Mode mode() const { return plan_.mode; }
 
     // Carry what there is to carry, without waiting. `somebody_waits` says that the audio thread
-    // stands still until stems come.
+    // stands still until stems come. Throws BudgetTooLarge if another session should be tried.
     void turn(bool somebody_waits);
 
     // Nothing if the engine has not answered yet.
@@ -63,6 +76,8 @@ private:
     void greet();
     void take(const protocol::FromEngine& message);
     void take_welcome(const protocol::Welcome& welcome);
+    void check_in_time() const;
+    std::int64_t budget() const;
     void take_stems(protocol::Stems stems);
     void map_stems(const std::vector<std::string>& names);
     void keep_alive();
