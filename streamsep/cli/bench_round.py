@@ -77,8 +77,8 @@ class BenchRound:
         self._block = block
         self._incremental = incremental
         self._precision = None if precision is None else precision.value
-        self._of_weights = precision_of_weights(precision, device)
-        if precision is not None and self._of_weights is None and incremental:
+        self._of_weights = precision_of_weights(precision, device, incremental=incremental)
+        if precision is not None and device != "cpu" and incremental:
             raise ConfigError(
                 f"on '{device}' a precision is for whole windows: add --exact, or leave out "
                 f"--precision {precision.value}"

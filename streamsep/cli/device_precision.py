@@ -7,7 +7,13 @@ from typing import Annotated, Literal
 
 import typer
 
-__all__ = ["DevicePrecision", "PrecisionChoice", "faster_precision", "precision_of_weights"]
+__all__ = [
+    "DevicePrecision",
+    "PrecisionChoice",
+    "faster_precision",
+    "follows_streams",
+    "precision_of_weights",
+]
 
 
 class DevicePrecision(StrEnum):
@@ -29,13 +35,26 @@ PrecisionChoice = Annotated[
 ]
 
 
+def follows_streams(device: str, incremental: bool | None) -> bool:
+    """Whether an engine keeps from hop to hop what it can; by itself on a CPU.
+
+    Elsewhere whole segments are cheap, and are computed for several sessions at once.
+    """
+    return device == "cpu" if incremental is None else incremental
+
+
 def precision_of_weights(
-    precision: DevicePrecision | None, device: str
+    precision: DevicePrecision | None, device: str, *, incremental: bool | None
 ) -> Literal["float32", "bfloat16"] | None:
     """What the weights have to be for that; None for as they were made.
 
-    A processor computes as exactly as the weights are. Elsewhere they stay, and whoever runs the
-    network is told how.
+    Where a CPU follows streams, it computes as exactly as the weights are. Elsewhere they
+    stay, and whoever runs the network is told how.
+
+    Args:
+        precision: as it was typed.
+        device: what computes.
+        incremental: whether streams are followed, if that was typed.
 
     Raises:
         ConfigError: the processor does not have the precision.
@@ -47,6 +66,8 @@ def precision_of_weights(
     from streamsep.devices.precision import check_precision
 
     check_precision(precision.value, torch.device(device))
+    if not follows_streams(device, incremental):
+        return None
     return "bfloat16" if precision is DevicePrecision.BFLOAT16 else "float32"
 
 

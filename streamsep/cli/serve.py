@@ -13,6 +13,7 @@ import typer
 from streamsep.cli.device_precision import (
     DevicePrecision,
     PrecisionChoice,
+    follows_streams,
     precision_of_weights,
 )
 from streamsep.cli.screen import CacheDir
@@ -156,8 +157,8 @@ def serve(
         model,
         device,
         cache_dir,
-        # Where streams are followed, it is the weights that are exact or not.
-        precision=None if incremental is False else precision,
+        incremental=incremental,
+        precision=precision,
         download=download,
         forked_on_a_lifeline=lifeline,
     )
@@ -188,6 +189,7 @@ def _load_network(
     device: str,
     cache_dir: Path | None,
     *,
+    incremental: bool | None,
     precision: DevicePrecision | None,
     download: bool,
     forked_on_a_lifeline: bool,
@@ -204,7 +206,7 @@ def _load_network(
     from streamsep.cli.loading import announce_model, choose_device, load_with_progress
 
     place = choose_device(device)
-    of_weights = precision_of_weights(precision, place)
+    of_weights = precision_of_weights(precision, place, incremental=incremental)
 
     def load() -> LoadedModel:
         network = load_with_progress(
@@ -258,11 +260,9 @@ def _warm_engine(
     keep_freed_memory()
     presets = {**load_presets(), chosen.name: chosen}
     device = torch.device(network.device)
-    if incremental is None:
-        # Elsewhere whole segments are cheap, and are computed for several sessions at once.
-        incremental = device.type == "cpu"
     exactly = None if precision is None else precision.value
-    of_weights = device.type == "cpu" and incremental
+    of_weights = precision_of_weights(precision, device.type, incremental=incremental)
+    followed = follows_streams(device.type, incremental)
     engine = Engine(
         network,
         network.name,
@@ -272,14 +272,14 @@ def _warm_engine(
         consistency=consistency.value,
         refinement=refine.value,
         budget_s=None if budget_ms is None else budget_ms / 1000,
-        incremental=incremental,
+        incremental=followed,
         kept=kept_costs(network, cache_dir, precision=exactly, anew=remeasure),
         legacy=read_legacy(heir.legacy) if heir is not None and heir.legacy else (),
         allow_late=allow_late,
-        precision=None if of_weights else exactly,
+        precision=exactly if of_weights is None else None,
     )
     try:
-        check_preset_holds(engine, cache_dir, exact=not incremental, precision=exactly)
+        check_preset_holds(engine, cache_dir, exact=not followed, precision=exactly)
     except ConfigError:
         engine.stop()
         raise

@@ -16,6 +16,7 @@ from streamsep.cli import bench_round
 from streamsep.cli.bench_advice import advise, what_held
 from streamsep.cli.checks.bench import check_bench
 from streamsep.cli.kept_costs import kept_costs
+from streamsep.errors import ConfigError
 from streamsep.measuring import KeptMeasurements, Workload, this_machine
 from streamsep.models import load_model
 
@@ -128,6 +129,35 @@ def test_a_precision_is_measured_shown_and_kept(
         assert (kept.find(workload) is not None) == known
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("way", ["--incremental", "--exact"])
+def test_it_measures_the_network_that_an_engine_runs(
+    bench: Callable[..., Ended],
+    weights: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    way: str,
+    precision: str,
+) -> None:
+    asked: list[str | None] = []
+
+    def load(*_: object, precision: str | None, **__: object) -> None:
+        asked.append(precision)
+        raise ConfigError("it is known what was asked for")
+
+    monkeypatch.setattr(bench_round, "load_with_progress", load)
+    monkeypatch.setattr("streamsep.cli.loading.load_with_progress", load)
+    # An engine holds it for as long as its process lives.
+    monkeypatch.setattr("bridge.run_folder.EngineLock", lambda folder: folder)
+    options = (way, "--precision", precision)
+    for ended in (
+        bench(*options),
+        typed(capsys, "serve", "-n", weights, "-d", "cpu", *options),
+    ):
+        ended.check_one_line(2, "it is known what was asked for")
+    assert asked == [precision if way == "--incremental" else None] * 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -135,6 +165,7 @@ def test_a_precision_is_measured_shown_and_kept(
         (("--seconds", "0"), "--seconds"),
         (("--block", "0"), "--block"),
         (("-d", "abacus"), "abacus"),
+        (("--exact", "--precision", "tf32"), "precision tf32 exists on CUDA devices only"),
         (("--precision", "tf32"), "precision tf32 exists on CUDA devices only"),
         (("-d", "cuda", "--precision", "bfloat16"), "on 'cuda' a precision is for whole windows"),
     ],
