@@ -64,6 +64,9 @@ _SILENT_S = 1.0
 _PRESENCE_S = 0.5
 """How often the programs at both ends are looked for, which takes some 30 µs."""
 _RETRY_S = 0.25
+_QUICK_S = 10.0
+_SLOW_RETRY_S = 1.0
+"""A device that has been away for a while may stay away: patch bays show every look for it."""
 _LISTING_S = 3.0
 """A busy sound server may turn a client away; after so long, there really is no device at all."""
 _FIRST_BLOCKS = 4
@@ -115,10 +118,11 @@ class AudioChild:
                 break
             except (ConfigError, OSError) as error:
                 unlisted = self._portaudio is not None and not self._devices
-                may_come = unlisted and time.monotonic() - began_s < _LISTING_S
+                waited_s = time.monotonic() - began_s
+                may_come = unlisted and waited_s < _LISTING_S
                 if not (self._task.patient or may_come):
                     raise ConfigError(str(error)) from error
-                self._wait(str(error))
+                self._wait(str(error), _RETRY_S if waited_s < _QUICK_S else _SLOW_RETRY_S)
         began_s = time.monotonic()
         # Some systems deliver blocks of many lengths; a few show the longest.
         while stream.counters.blocks < _FIRST_BLOCKS:
@@ -294,9 +298,9 @@ class AudioChild:
             )
         )
 
-    def _wait(self, text: str) -> None:
+    def _wait(self, text: str, pause_s: float = _RETRY_S) -> None:
         _tell(Waiting(text=text))
-        if self._stop.wait(_RETRY_S):
+        if self._stop.wait(pause_s):
             os._exit(0)
 
     def _stop_if_told(self) -> None:
