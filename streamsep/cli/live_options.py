@@ -144,7 +144,12 @@ ConsistencyChoice = Annotated[
 SampleRate = Annotated[
     int | None,
     typer.Option(
-        "--sample-rate", metavar="HZ", min=1, max=768_000, show_default="the device's own"
+        "--sample-rate",
+        metavar="HZ",
+        min=4_000,
+        max=384_000,
+        show_default="the device's own",
+        help="Open the device at this rate; at the network's own nothing is resampled.",
     ),
 ]
 Block = Annotated[

@@ -230,7 +230,11 @@ def _checked_length(file: Path, sample_rate: int, channels: int) -> int:
             f"'{file}': got {reader.sample_rate} Hz and {reader.channels} channels, expected "
             f"{sample_rate} Hz and {channels}; convert it first"
         )
-    assert reader.frames is not None, "a wav or flac tells its length"
+    if reader.frames is None:
+        raise InputError(
+            f"'{file}' does not tell its length, as a flac that was written into a pipe: encode it "
+            "anew, with 'flac' or ffmpeg, into a file"
+        )
     return reader.frames
 
 
