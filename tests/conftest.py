@@ -5,14 +5,12 @@ from __future__ import annotations
 import gc
 import os
 import signal
-from typing import TYPE_CHECKING
 
+import pytest
 import torch
+from host_steal import HostSteal
 from hypothesis import settings
 from support import REPOSITORY, WORKER
-
-if TYPE_CHECKING:
-    import pytest
 
 # What librosa compiles is kept on the disk, and two processes that write it at once may crash.
 NUMBA_CACHE = REPOSITORY / ".pytest_cache" / f"numba-{WORKER}"
@@ -39,6 +37,10 @@ settings.load_profile("streamsep")
 LONGEST_FIRST = ("live", "vst")
 """Folders with the longest files of tests: begun last, they would keep one process waiting."""
 
+REAL_TIME = ("bridge", "cli", "engine", "live", "midi", "recording", "vst")
+"""Folders of tests that play, and are late where the host of this machine stops it."""
+steal = HostSteal()
+
 
 def pytest_collection_finish() -> None:
     """Spare the garbage collector what thousands of tests and their modules are made of."""
@@ -47,5 +49,14 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest."""
+    """Begin with the longest, and let what plays have another go where the host took its time."""
     items.sort(key=lambda item: item.path.parent.name not in LONGEST_FIRST)
+    again = pytest.mark.flaky(reruns=2, condition=steal.disturbed)
+    for item in items:
+        if item.path.parent.name in REAL_TIME:
+            item.add_marker(again)
+
+
+def pytest_runtest_setup() -> None:
+    """Note when a test begins."""
+    steal.begin()

@@ -22,10 +22,16 @@ from vst_wrapper.boards import BoardRenderer
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
+
 RATE = 44_100
 MINUTES = 4
-ALLOWED = 12 * 2**20
+ALLOWED = 6 * 2**20
 """Bytes; a minute of one stem, as float32 in stereo, is 21 MB."""
+
+PLAIN_HEAP = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "65536"}
+"""The C library then gives buffers back when they are freed; else threads that happen to meet leave
+gaps in a heap or two, of up to 13 MB where the machine is busy."""
 
 
 def growth(folder: Path) -> int:
@@ -70,7 +76,11 @@ def growth(folder: Path) -> int:
     return max(resident) - max(begun)
 
 
-def test_memory_does_not_grow_between_one_minute_and_four(tmp_path: Path) -> None:
+def test_memory_does_not_grow_between_one_minute_and_four(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in PLAIN_HEAP.items():
+        monkeypatch.setenv(name, value)
     # A process in which no other test has left a heap that comes and goes.
     with ProcessPoolExecutor(1, get_context("spawn")) as fresh_process:
         assert fresh_process.submit(growth, tmp_path).result() < ALLOWED
