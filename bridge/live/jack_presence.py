@@ -8,16 +8,15 @@ that is the user's to change in a patch bay.
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 from typing import TYPE_CHECKING
+
+from bridge.jack_client import load_jack, open_jack_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = ["JackPresence"]
 
-_NO_START_SERVER = 1
-_CLIENT = b"streamsep-watch"
 _AUDIO = b"32 bit float mono audio"
 
 
@@ -33,27 +32,21 @@ class JackPresence:
     def __init__(self, names: Iterable[str]) -> None:
         self._client: int | None = None
         self._watched: list[str] = []
-        library = ctypes.util.find_library("jack")
-        if library is None:
+        jack = load_jack()
+        if jack is None:
             return
-        try:
-            self._jack = ctypes.CDLL(library)
-        except OSError:
-            return
-        self._jack.jack_client_open.restype = ctypes.c_void_p
-        self._jack.jack_client_close.argtypes = [ctypes.c_void_p]
-        self._jack.jack_get_ports.restype = ctypes.POINTER(ctypes.c_char_p)
-        self._jack.jack_get_ports.argtypes = [
+        jack.jack_client_close.argtypes = [ctypes.c_void_p]
+        jack.jack_get_ports.restype = ctypes.POINTER(ctypes.c_char_p)
+        jack.jack_get_ports.argtypes = [
             ctypes.c_void_p,
             ctypes.c_char_p,
             ctypes.c_char_p,
             ctypes.c_ulong,
         ]
-        self._jack.jack_free.argtypes = [ctypes.c_void_p]
-        self._jack.jack_free.restype = None
-        self._client = self._jack.jack_client_open(
-            _CLIENT, ctypes.c_int(_NO_START_SERVER), ctypes.byref(ctypes.c_int())
-        )
+        jack.jack_free.argtypes = [ctypes.c_void_p]
+        jack.jack_free.restype = None
+        self._jack = jack
+        self._client = open_jack_client(jack)
         there = self._clients()
         self._watched = [name for name in names if _encoded(name) in there]
 

@@ -8,12 +8,10 @@ whoever has asked to be told.
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
+
+from bridge.jack_client import load_jack, open_jack_client
 
 __all__ = ["JackWatch"]
-
-_NO_START_SERVER = 1
-_CLIENT = b"streamsep-watch"
 
 
 class JackWatch:
@@ -24,24 +22,19 @@ class JackWatch:
 
     def __init__(self) -> None:
         self.server_gone = False
-        name = ctypes.util.find_library("jack")
-        if name is None:
+        jack = load_jack()
+        if jack is None:
             return
-        library = ctypes.CDLL(name)
         callback = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
-        library.jack_client_open.restype = ctypes.c_void_p
-        library.jack_on_shutdown.argtypes = [ctypes.c_void_p, callback, ctypes.c_void_p]
-        library.jack_on_shutdown.restype = None
-        status = ctypes.c_int()
-        client = library.jack_client_open(
-            _CLIENT, ctypes.c_int(_NO_START_SERVER), ctypes.byref(status)
-        )
+        jack.jack_on_shutdown.argtypes = [ctypes.c_void_p, callback, ctypes.c_void_p]
+        jack.jack_on_shutdown.restype = None
+        client = open_jack_client(jack)
         if not client:
             self.server_gone = True
             return
         # Kept, or the library would call what is no longer there.
         self._callback = callback(self._on_shutdown)
-        library.jack_on_shutdown(client, self._callback, None)
+        jack.jack_on_shutdown(client, self._callback, None)
 
     def _on_shutdown(self, _: object) -> None:
         self.server_gone = True

@@ -156,7 +156,7 @@ class Scheduler:
         for segment in segments:
             try:
                 self._executor.prepare(self._channels, segment)
-            except RuntimeError as error:
+            except (RuntimeError, MemoryError) as error:
                 # Who asks for such a segment is told.
                 if not is_out_of_memory(error):
                     raise
@@ -224,6 +224,14 @@ class Scheduler:
             begun = None if following is None else self._still_under_way(following)
         if begun is not None:
             self._finish(begun)
+        self._give_up()
+
+    def _give_up(self) -> None:
+        """Tell whoever waits that nothing will be computed any more."""
+        with self._changed:
+            for job in self._jobs:
+                job.result.set_exception(EngineError("the engine is stopping"))
+            self._jobs.clear()
 
     def _next(self, *, wait: bool) -> list[_Job] | None:
         """The jobs to compute next; none if there are none and it may not wait; None at the end."""
@@ -238,9 +246,6 @@ class Scheduler:
                 if not wait:
                     return []
                 self._changed.wait(pause_s)
-            for job in self._jobs:
-                job.result.set_exception(EngineError("the engine is stopping"))
-            self._jobs.clear()
             return None
 
     def _take_with(self, first: _Job) -> list[_Job]:

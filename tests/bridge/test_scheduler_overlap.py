@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 CPU = torch.device("cpu")
 LONG_S = 20
+LOUD = 10
+"""Batches of more than one that are louder do not fit."""
 
 
 class Underway:
@@ -69,6 +71,8 @@ class OtherThread:
         assert self.go.acquire(timeout=LONG_S)
         if mix.min() < 0:
             raise ValueError("a negative mixture")
+        if len(mix) > 1 and mix.max() > LOUD:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
         return 2 * mix[:, None].expand(-1, 4, -1, -1)
 
 
@@ -119,6 +123,18 @@ def test_the_next_batch_is_begun_while_the_last_one_is_computed(
         assert torch.equal(stems, 2 * segment(value)[:, None].expand(-1, 4, -1, -1))
 
 
+def begin_to_stop(scheduler: Scheduler) -> threading.Thread:
+    """Stop in a thread of its own; return when nothing new is taken."""
+    stopping = threading.Thread(target=scheduler.stop)
+    stopping.start()
+    # Until it has been told to stop it might begin another one as well.
+    while True:
+        try:
+            scheduler.submit(segment(3), Ticket(), 0.0)
+        except EngineError:
+            return stopping
+
+
 def test_what_fails_on_the_device_fails_alone(scheduler: Scheduler, device: OtherThread) -> None:
     futures = [begin_first(scheduler, device)]
     futures += [scheduler.submit(segment(value), Ticket(), 0.0) for value in (-1, -2, 3)]
@@ -156,18 +172,30 @@ def test_what_has_begun_is_finished_when_the_engine_stops(device: OtherThread) -
     scheduler = Scheduler(Gains(), CPU, executor=device)
     begun = begin_first(scheduler, device)
     waiting = scheduler.submit(segment(2), Ticket(), 0.0)
-    stopping = threading.Thread(target=scheduler.stop)
-    stopping.start()
-    # Until it has been told to stop it might begin the second one as well.
-    while True:
-        try:
-            scheduler.submit(segment(3), Ticket(), 0.0)
-        except EngineError:
-            break
+    stopping = begin_to_stop(scheduler)
     device.go.release()
     assert begun.result(LONG_S) is not None
     with pytest.raises(EngineError, match="the engine is stopping"):
         waiting.result(LONG_S)
+    stopping.join(LONG_S)
+    assert not stopping.is_alive()
+
+
+def test_a_last_batch_that_does_not_fit_is_told_of_the_end(device: OtherThread) -> None:
+    scheduler = Scheduler(Gains(), CPU, executor=device)
+    begin_first(scheduler, device)
+    values = (2, 3, LOUD + 1, LOUD + 2)
+    futures = [scheduler.submit(segment(value), Ticket(), 0.0) for value in values]
+    device.go.release()
+    for under_way in (device.begun, device.begun, device.awaited):
+        assert under_way.acquire(timeout=LONG_S)
+    stopping = begin_to_stop(scheduler)
+    device.go.release()
+    assert device.awaited.acquire(timeout=LONG_S)
+    device.go.release()
+    for future in futures[2:]:
+        with pytest.raises(EngineError, match="the engine is stopping"):
+            future.result(LONG_S)
     stopping.join(LONG_S)
     assert not stopping.is_alive()
 

@@ -7,9 +7,7 @@ compared with the network before it gets its name.
 from __future__ import annotations
 
 import hashlib
-import os
 import warnings
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import torch
@@ -19,6 +17,7 @@ from streamsep.config.network_description import NetworkDescription, save_networ
 from streamsep.errors import ConfigError, ModelError, OutputError
 from streamsep.models.exported.exported_network import ExportedNetwork
 from streamsep.models.exported.torch_export_program import TorchExportProgram
+from streamsep.whole_file import whole_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,33 +64,28 @@ def export_network(model: LoadedModel, path: Path, *, segment: int, training: st
             "the members of a bag one by one"
         )
     mix = 0.1 * torch.randn(1, model.channels, segment, generator=torch.Generator().manual_seed(0))
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Opened first: exporting takes a while, and would be in vain.
-        with part.open("wb") as stream:
-            torch.export.save(_exported(network, mix, model.name), stream)
-        description = NetworkDescription(
-            file=path.name,
-            format="torch_export",
-            description=f"'{model.name}', exported by streamsep",
-            sources=model.sources,
-            sample_rate=model.sample_rate,
-            channels=model.channels,
-            stride=model.stride,
-            fixed_segment=segment,
-            licence=model.licence,
-            training=training,
-            sha256=hashlib.sha256(part.read_bytes()).hexdigest(),
-        )
-        difference = _compared(network, part, description, mix)
-        part.replace(path)
+        with whole_file(path) as part:
+            # Opened first: exporting takes a while, and would be in vain.
+            with part.open("wb") as stream:
+                torch.export.save(_exported(network, mix, model.name), stream)
+            description = NetworkDescription(
+                file=path.name,
+                format="torch_export",
+                description=f"'{model.name}', exported by streamsep",
+                sources=model.sources,
+                sample_rate=model.sample_rate,
+                channels=model.channels,
+                stride=model.stride,
+                fixed_segment=segment,
+                licence=model.licence,
+                training=training,
+                sha256=hashlib.sha256(part.read_bytes()).hexdigest(),
+            )
+            difference = _compared(network, part, description, mix)
         save_network_description(description, path.with_suffix(".yaml"))
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
     return difference
 
 
