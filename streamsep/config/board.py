@@ -24,8 +24,8 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
 from streamsep.config.locate import configs_folder
+from streamsep.config.named import load_named
 from streamsep.config.yaml_file import Document, load_yaml
-from streamsep.errors import ConfigError
 
 __all__ = [
     "ALL_STEMS",
@@ -203,18 +203,7 @@ def load_board(name_or_path: str | Path) -> BoardConfig:
     Raises:
         ConfigError: there is no such board or file, or the file is wrong.
     """
-    path = Path(name_or_path)
-    if path.suffix in (".yaml", ".yml") or path.name != str(name_or_path):
-        return _load(path)
-    boards = load_boards()
-    if path.name in boards:
-        return boards[path.name]
-    near = get_close_matches(path.name, boards, n=1)
-    hint = f"did you mean '{near[0]}'? " if near else ""
-    raise ConfigError(
-        f"unknown board '{name_or_path}', {hint}expected {', '.join(boards)} "
-        "or the path of a .yaml file"
-    )
+    return load_named(name_or_path, "board", load_boards, _load)
 
 
 def _load(path: Path) -> BoardConfig:

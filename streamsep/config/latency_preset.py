@@ -14,14 +14,16 @@ runs over the whole segment once per hop. Lengths are samples at the network's s
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import Field, model_validator
 
 from streamsep.config.locate import configs_folder
+from streamsep.config.named import load_named
 from streamsep.config.yaml_file import Document, load_yaml
-from streamsep.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["GRID", "LatencyPreset", "load_preset", "load_presets"]
 
@@ -111,15 +113,6 @@ def load_preset(name_or_path: str | Path) -> LatencyPreset:
     Raises:
         ConfigError: there is no such preset or file, or the file is wrong.
     """
-    path = Path(name_or_path)
-    if path.suffix in (".yaml", ".yml") or path.name != str(name_or_path):
-        return load_yaml(path, LatencyPreset)
-    presets = load_presets()
-    if path.name in presets:
-        return presets[path.name]
-    near = get_close_matches(path.name, presets, n=1)
-    hint = f"did you mean '{near[0]}'? " if near else ""
-    raise ConfigError(
-        f"unknown latency preset '{name_or_path}', {hint}expected {', '.join(presets)} "
-        "or the path of a .yaml file"
+    return load_named(
+        name_or_path, "latency preset", load_presets, lambda path: load_yaml(path, LatencyPreset)
     )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, PositiveInt, ValidationError, model_validator
 
-from streamsep.config.locate import configs_folder
-from streamsep.config.yaml_file import Document, load_yaml
+from streamsep.config.named import load_named_file
+from streamsep.config.yaml_file import Document
 from streamsep.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["LiveConfig", "load_live_config"]
 
@@ -117,15 +118,4 @@ def load_live_config(name_or_path: str | Path) -> LiveConfig:
     Raises:
         ConfigError: there is no such file, or it is wrong.
     """
-    path = Path(name_or_path)
-    if path.suffix in (".yaml", ".yml") or path.name != str(name_or_path):
-        return load_yaml(path, LiveConfig)
-    ours = {file.stem: file for file in sorted(configs_folder("live").glob("*.yaml"))}
-    if path.name in ours:
-        return load_yaml(ours[path.name], LiveConfig)
-    near = get_close_matches(path.name, ours, n=1)
-    hint = f"did you mean '{near[0]}'? " if near else ""
-    raise ConfigError(
-        f"unknown live configuration '{name_or_path}', {hint}expected {', '.join(ours)} "
-        "or the path of a .yaml file"
-    )
+    return load_named_file(name_or_path, "live configuration", "live", LiveConfig)

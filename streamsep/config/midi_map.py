@@ -7,21 +7,21 @@ numbers of controllers and notes from 0, as in their charts.
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from itertools import combinations
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import yaml
 from pydantic import Field, model_validator
 
 from streamsep.config.locate import configs_folder
+from streamsep.config.named import load_named
 from streamsep.config.yaml_file import Document, load_yaml
-from streamsep.errors import ConfigError, OutputError
+from streamsep.errors import OutputError
 from streamsep.whole_file import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 __all__ = [
     "ButtonBinding",
@@ -193,17 +193,8 @@ def load_midi_map(name_or_path: str | Path) -> MidiMap:
     Raises:
         ConfigError: there is no such map or file, or the file is wrong.
     """
-    path = Path(name_or_path)
-    if path.suffix in (".yaml", ".yml") or path.name != str(name_or_path):
-        return load_yaml(path, MidiMap)
-    maps = load_midi_maps()
-    if path.name in maps:
-        return maps[path.name]
-    near = get_close_matches(path.name, maps, n=1)
-    hint = f"did you mean '{near[0]}'? " if near else ""
-    raise ConfigError(
-        f"unknown MIDI map '{name_or_path}', {hint}expected {', '.join(maps)} or the path of a "
-        ".yaml file"
+    return load_named(
+        name_or_path, "MIDI map", load_midi_maps, lambda path: load_yaml(path, MidiMap)
     )
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from streamsep.config.locate import configs_folder
+from streamsep.config.named import load_named_file
 from streamsep.config.training.augmentation import AugmentationConfig
 from streamsep.config.training.data import DataConfig
 from streamsep.config.training.loss import LossConfig, SvdPenaltyConfig
@@ -16,8 +14,10 @@ from streamsep.config.training.network import NetworkChoice
 from streamsep.config.training.optimisation import AveragesConfig, OptimiserConfig, ScheduleConfig
 from streamsep.config.training.streaming import StreamingConfig
 from streamsep.config.training.validation import ValidationConfig
-from streamsep.config.yaml_file import Document, load_yaml
-from streamsep.errors import ConfigError
+from streamsep.config.yaml_file import Document
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["TrainingConfig", "load_training_config"]
 
@@ -96,15 +96,4 @@ def load_training_config(name_or_path: str | Path) -> TrainingConfig:
     Raises:
         ConfigError: there is no such file, or it is wrong.
     """
-    path = Path(name_or_path)
-    if path.suffix in (".yaml", ".yml") or path.name != str(name_or_path):
-        return load_yaml(path, TrainingConfig)
-    ours = {file.stem: file for file in sorted(configs_folder("training").glob("*.yaml"))}
-    if path.name in ours:
-        return load_yaml(ours[path.name], TrainingConfig)
-    near = get_close_matches(path.name, ours, n=1)
-    hint = f"did you mean '{near[0]}'? " if near else ""
-    raise ConfigError(
-        f"unknown training configuration '{name_or_path}', {hint}expected {', '.join(ours)} "
-        "or the path of a .yaml file"
-    )
+    return load_named_file(name_or_path, "training configuration", "training", TrainingConfig)
