@@ -29,7 +29,6 @@ from bridge.live.device_stream import DeviceStream
 from bridge.live.devices import JACK
 from bridge.live.jack_presence import JackPresence
 from bridge.live.known_devices import find_devices
-from bridge.live.lifeline import watch_lifeline
 from bridge.live.memory_lock import lock_memory
 from bridge.live.portaudio import import_portaudio
 from bridge.live.priority import raise_priority
@@ -47,6 +46,7 @@ from bridge.live.reports import (
 from bridge.live.stem_player import StemPlayer
 from bridge.live.task import AudioTask
 from bridge.mixing import Mixer
+from bridge.processes.lifeline import watch_lifeline
 from bridge.recording import Recorder
 from streamsep.errors import ConfigError, EngineError, OutputError, StreamSepError
 

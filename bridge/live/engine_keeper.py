@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import psutil
 
 from bridge.client import ask_engine
-from bridge.live.child_process import ChildProcess
 from bridge.live.zygote import ENDED, how_it_ended
+from bridge.processes.child_process import ChildProcess
 from streamsep.errors import ConfigError, EngineError
 
 if TYPE_CHECKING:

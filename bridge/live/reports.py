@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from dataclasses import dataclass
 from enum import StrEnum
+
+from bridge.processes.reports import ReportCodec
 
 __all__ = [
     "Ended",
@@ -148,26 +148,11 @@ class Ended:
     text: str
     block: int
 
+    def __post_init__(self) -> None:
+        # JSON knows no Reason.
+        object.__setattr__(self, "reason", Reason(self.reason))
+
 
 Report = Waiting | Refused | Playing | Measured | Noted | Ended
-_KINDS: dict[str, type[Report]] = {
-    kind.__name__.lower(): kind for kind in (Waiting, Refused, Playing, Measured, Noted, Ended)
-}
-
-
-def encode(report: Report) -> str:
-    """One line, without its end."""
-    kind = type(report).__name__.lower()
-    return json.dumps({"kind": kind, **dataclasses.asdict(report)})
-
-
-def decode(line: str) -> Report | None:
-    """What `encode` made; None for a line that is something else: libraries print, too."""
-    try:
-        values = json.loads(line)
-        kind = _KINDS[values.pop("kind")]
-    except (ValueError, LookupError, AttributeError, TypeError):
-        return None
-    if kind is Ended:
-        values["reason"] = Reason(values["reason"])
-    return kind(**values)
+_CODEC = ReportCodec[Report](Waiting, Refused, Playing, Measured, Noted, Ended)
+encode, decode = _CODEC.encode, _CODEC.decode

@@ -13,10 +13,10 @@ import logging
 import time
 from typing import TYPE_CHECKING, Self
 
-from bridge.live.child_process import ChildProcess
 from bridge.live.control_block import make_control_file, open_control_block, remove_control_file
 from bridge.live.reports import Ended, Measured, Noted, Playing, Reason, Refused, Waiting, decode
 from bridge.live.status import LivePhase, LiveStatus
+from bridge.processes.child_process import ChildProcess
 from streamsep.errors import ConfigError
 
 if TYPE_CHECKING:

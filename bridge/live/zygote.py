@@ -26,7 +26,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
-from bridge.live.lifeline import ending_with_lifeline
+from bridge.processes.lifeline import ending_with_lifeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable

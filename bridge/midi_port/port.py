@@ -6,9 +6,9 @@ import json
 import time
 from typing import TYPE_CHECKING, Self
 
-from bridge.live.child_process import ChildProcess
 from bridge.midi_port.process import API_NAMES
 from bridge.midi_port.reports import Unreachable, decode
+from bridge.processes.child_process import ChildProcess
 from streamsep.errors import ConfigError
 
 if TYPE_CHECKING:

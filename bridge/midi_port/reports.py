@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from dataclasses import dataclass
+
+from bridge.processes.reports import ReportCodec
 
 __all__ = ["Messages", "Opened", "Report", "Unplugged", "Unreachable", "decode", "encode"]
 
@@ -60,21 +60,5 @@ class Unreachable:
 
 
 Report = Messages | Opened | Unplugged | Unreachable
-_KINDS: dict[str, type[Report]] = {
-    kind.__name__.lower(): kind for kind in (Messages, Opened, Unplugged, Unreachable)
-}
-
-
-def encode(report: Report) -> str:
-    """One line, without its end."""
-    kind = type(report).__name__.lower()
-    return json.dumps({"kind": kind, **dataclasses.asdict(report)})
-
-
-def decode(line: str) -> Report | None:
-    """What `encode` made; None for a line that is something else: libraries print, too."""
-    try:
-        values = json.loads(line)
-        return _KINDS[values.pop("kind")](**values)
-    except (ValueError, LookupError, AttributeError, TypeError):
-        return None
+_CODEC = ReportCodec[Report](Messages, Opened, Unplugged, Unreachable)
+encode, decode = _CODEC.encode, _CODEC.decode

@@ -8,7 +8,7 @@ import time
 from itertools import count
 from typing import TYPE_CHECKING, Self
 
-from bridge.live.child_process import ChildProcess
+from bridge.processes.child_process import ChildProcess
 from bridge.recording.reports import Failed, decode
 from bridge.recording.ring import RecordingRing
 from streamsep.errors import ConfigError, OutputError

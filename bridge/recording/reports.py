@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from dataclasses import dataclass
+
+from bridge.processes.reports import ReportCodec
 
 __all__ = ["Failed", "Finished", "Report", "Written", "decode", "encode"]
 
@@ -45,21 +45,5 @@ class Failed:
 
 
 Report = Written | Finished | Failed
-_KINDS: dict[str, type[Report]] = {
-    kind.__name__.lower(): kind for kind in (Written, Finished, Failed)
-}
-
-
-def encode(report: Report) -> str:
-    """One line, without its end."""
-    kind = type(report).__name__.lower()
-    return json.dumps({"kind": kind, **dataclasses.asdict(report)})
-
-
-def decode(line: str) -> Report | None:
-    """What `encode` made; None for a line that is something else: libraries print, too."""
-    try:
-        values = json.loads(line)
-        return _KINDS[values.pop("kind")](**values)
-    except (ValueError, LookupError, AttributeError, TypeError):
-        return None
+_CODEC = ReportCodec[Report](Written, Finished, Failed)
+encode, decode = _CODEC.encode, _CODEC.decode

@@ -13,7 +13,7 @@ import threading
 import time
 from pathlib import Path
 
-from bridge.live.lifeline import watch_lifeline
+from bridge.processes.lifeline import watch_lifeline
 from bridge.recording.reports import Failed, Finished, Report, Written, encode
 from bridge.recording.ring import RecordingRing
 from bridge.recording.take import TakeFiles

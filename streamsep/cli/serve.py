@@ -201,8 +201,8 @@ def _load_network(
     Raises:
         ConfigError: a processor does not have the precision.
     """
-    from bridge.live.lifeline import watch_lifeline
     from bridge.live.zygote import can_fork, fork_engines
+    from bridge.processes.lifeline import watch_lifeline
     from streamsep.cli.loading import announce_model, choose_device, load_with_progress
 
     place = choose_device(device)

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import fakes
 from torch import Tensor
 
-from bridge.live.lifeline import watch_lifeline
+from bridge.processes.lifeline import watch_lifeline
 from bridge.run_folder import EngineLock, ipc_endpoints
 from bridge.server import Engine, EngineServer
 from streamsep.config import LatencyPreset

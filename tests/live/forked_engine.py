@@ -13,8 +13,8 @@ import threading
 
 import torch
 
-from bridge.live.lifeline import watch_lifeline
 from bridge.live.zygote import fork_engines
+from bridge.processes.lifeline import watch_lifeline
 
 THREADS = 2
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import torch
 
-from bridge.live.lifeline import watch_lifeline
 from bridge.live.zygote import fork_engines
+from bridge.processes.lifeline import watch_lifeline
 from streamsep.models import load_model
 
 THREADS = 3

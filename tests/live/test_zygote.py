@@ -16,8 +16,8 @@ import pytest
 from exported_programs import describe, export, plain_network
 from support import require
 
-from bridge.live.child_process import ChildProcess
 from bridge.live.zygote import can_fork, how_it_ended
+from bridge.processes.child_process import ChildProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

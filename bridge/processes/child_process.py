@@ -1,4 +1,4 @@
-"""A child of the supervisor: its lines come into a queue, and it ends when the supervisor does."""
+"""A child of this process: its lines come into a queue, and it ends when this one does."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["ChildProcess"]
 class ChildProcess:
     """A process that holds on to us by its standard input.
 
-    It has a group of its own, so that Ctrl-C in a terminal reaches the supervisor alone, which then
+    It has a group of its own, so that Ctrl-C in a terminal reaches this process alone, which then
     ends its children in order; and so that its own children end with it.
 
     Args:
