@@ -28,6 +28,7 @@ from streamsep.cli.models import commands as models_commands
 from streamsep.cli.presets import presets
 from streamsep.cli.remix import remix
 from streamsep.cli.render import render
+from streamsep.cli.screen import escape_what_cannot_be_encoded
 from streamsep.cli.send import send
 from streamsep.cli.separate import separate
 from streamsep.cli.serve import serve
@@ -100,6 +101,7 @@ app.command("export")(export)
 
 def main() -> None:
     """Run the command line; the exit code is 0, 1 if some of the work failed, 2 or 130."""
+    escape_what_cannot_be_encoded()
     try:
         # Not typer's own "standalone" mode: that prints usage errors as a page.
         code = app(

@@ -61,9 +61,9 @@ def _show(measurements: Sequence[Measurement]) -> None:
         way = "incremental" if own[0].incremental else "exact"
         if own[0].precision is not None:
             way += f", {own[0].precision}"
-        output().print(f"\n{model}, {way}; times to compute a hop in ms", markup=False)
+        output().print(f"\n{model}, {way}; times to compute a hop in ms")
         output().print(_table(own))
-        output().print(f"{model}: {advise(model, measurements)}", soft_wrap=True, markup=False)
+        output().print(f"{model}: {advise(model, measurements)}", soft_wrap=True)
 
 
 def _table(measurements: Sequence[Measurement]) -> Table:

@@ -177,9 +177,9 @@ def _report_speed(times_s: list[float], material: _Material, hop: int, network_r
 
 
 def _report_quality(material: _Material, estimates: dict[str, Tensor]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
+    from streamsep.cli.screen import output
     from streamsep.evaluation.nsdr import nsdr_db
 
     table = Table("stem", "mixture", "estimate", title="nSDR in dB (silence scores 0)")
@@ -191,7 +191,7 @@ def _report_quality(material: _Material, estimates: dict[str, Tensor]) -> None:
             continue
         before, after = nsdr_db(stem, material.mixture), nsdr_db(stem, estimates[name])
         table.add_row(name, f"{before:.2f}", f"{after:.2f}")
-    Console(highlight=False).print(table)
+    output().print(table)
 
 
 def _write(

@@ -34,15 +34,14 @@ def doctor(cache_dir: CacheDir = None, as_json: AsJson = False) -> None:
 
 
 def _show(findings: list[Finding]) -> None:
-    from rich.markup import escape
+    from rich.text import Text
 
     table = new_table(["check", "state"], last="found")
     for finding in findings:
-        colour = _COLOURS[finding.state]
-        advice = f"\n[dim]→ {escape(finding.advice)}[/dim]" if finding.advice else ""
+        advice = f"\n→ {finding.advice}" if finding.advice else ""
         table.add_row(
             finding.name,
-            f"[{colour}]{finding.state}[/{colour}]",
-            escape(finding.detail) + advice,
+            Text(finding.state, _COLOURS[finding.state]),
+            Text.assemble(finding.detail, (advice, "dim")),
         )
     output().print(table)

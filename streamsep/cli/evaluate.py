@@ -250,7 +250,7 @@ def _publish(report: Report, out: Path) -> int:
         shown = new_table(table.headings[:1], table.headings[1:])
         for row in table.rows:
             shown.add_row(*row)
-        screen.print(f"\n{table.title}: {table.note}", markup=False, soft_wrap=True)
+        screen.print(f"\n{table.title}: {table.note}", soft_wrap=True)
         screen.print(shown)
     typer.echo(f"written to {out}/: {', '.join(file.name for file in files)}")
     return SOME_FAILED if report.failures else 0

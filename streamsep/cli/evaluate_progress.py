@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from streamsep.cli.track_progress import plain_console, printable
+from streamsep.cli.track_progress import plain_console
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,4 +72,4 @@ class EvaluationProgress:
 
     def say(self, message: str) -> None:
         """Print one line on the error stream."""
-        self._console.print(printable(f"streamsep: {message}"))
+        self._console.print(f"streamsep: {message}")

@@ -43,13 +43,13 @@ def installed_as_dicts(networks: Sequence[InstalledNetwork]) -> list[dict[str, A
 
 def show_installed(networks: Sequence[InstalledNetwork]) -> None:
     """Print the networks as a table, unless there are none."""
-    from rich.markup import escape
+    from rich.text import Text
 
     if not networks:
         return
     table = new_table(["installed"], last="about")
     for network in networks:
-        table.add_row(f"[bold]{escape(network.name)}[/bold]", escape(_about(network)))
+        table.add_row(Text(network.name, "bold"), _about(network))
     output().print(table)
 
 

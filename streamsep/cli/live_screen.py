@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import sys
@@ -10,6 +9,8 @@ import time
 from typing import TYPE_CHECKING, Protocol, Self
 
 import typer
+
+from streamsep.cli.screen import output
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -89,10 +90,6 @@ class LineScreen(QuietScreen):
     def __init__(self) -> None:
         self._announced = False
 
-    def __enter__(self) -> Self:
-        _escape_what_cannot_be_encoded()
-        return self
-
     def show(self, status: LiveStatus, controls: MixControls | None, news: list[str]) -> None:
         """Print what is new."""
         del controls
@@ -146,11 +143,9 @@ class Picture(QuietScreen):
     """
 
     def __init__(self, outputs: Iterable[int]) -> None:
-        from rich.console import Console
         from rich.live import Live
 
-        # What devices are called is no markup.
-        console = Console(highlight=False, markup=False, emoji=False)
+        console = output()
         self._live = Live(console=console, auto_refresh=False)
         self._outputs = sorted(set(outputs))
         self._full_and_empty = _full_and_empty(console.encoding)
@@ -158,7 +153,6 @@ class Picture(QuietScreen):
         self._next_s = 0.0
 
     def __enter__(self) -> Self:
-        _escape_what_cannot_be_encoded()
         self._live.start()
         return self
 
@@ -211,8 +205,8 @@ class Picture(QuietScreen):
         add("input", measured.input_peak)
         for stem, peak in zip(playing.stems, measured.stem_peaks, strict=True):
             add(stem, peak, _setting(controls, stem) if controls else "")
-        for output in self._outputs:
-            add(f"output {output + 1}", measured.output_peaks[output])
+        for channel in self._outputs:
+            add(f"output {channel + 1}", measured.output_peaks[channel])
         return table
 
     def _bar(self, peak: float) -> str:
@@ -264,12 +258,6 @@ def _full_and_empty(encoding: str) -> str:
     except UnicodeEncodeError:
         return _FULL_AND_EMPTY_IN_ASCII
     return _FULL_AND_EMPTY
-
-
-def _escape_what_cannot_be_encoded() -> None:
-    """A device may be called what the terminal has no characters for; the music does not end."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _counts(status: LiveStatus, measured: Measured) -> str:

@@ -5,7 +5,9 @@ rich is imported when something is shown: `streamsep --help` must not wait for i
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +19,15 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["AsJson", "CacheDir", "new_table", "output", "readable_size", "show_json"]
+__all__ = [
+    "AsJson",
+    "CacheDir",
+    "escape_what_cannot_be_encoded",
+    "new_table",
+    "output",
+    "readable_size",
+    "show_json",
+]
 
 CacheDir = Annotated[
     Path | None,
@@ -36,10 +46,23 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead, for ot
 
 
 def output() -> Console:
-    """Standard output, where results go; messages and progress go to standard error."""
+    """Standard output, where results go; messages and progress go to standard error.
+
+    What is printed is text, not markup: clients, ports, devices and songs have names like "[left]".
+    """
     from rich.console import Console
 
-    return Console(highlight=False)
+    return Console(highlight=False, markup=False, emoji=False)
+
+
+def escape_what_cannot_be_encoded() -> None:
+    """Let no command end for a name, or an arrow of ours, that its terminal cannot show.
+
+    What a terminal or a pipe has no characters for is written as escapes.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def show_json(value: object) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
 
     from streamsep.offline import TrackOutcome
 
-__all__ = ["TrackProgress", "plain_console", "printable"]
+__all__ = ["TrackProgress", "plain_console"]
 
 
 class TrackProgress:
@@ -66,22 +65,16 @@ class TrackProgress:
         if outcome.error is not None:
             self.say_error(str(outcome.error))
         elif not self._quiet:
-            self._results.print(printable(_summary(outcome)))
+            self._results.print(_summary(outcome))
 
     def say_error(self, message: str) -> None:
         """Print one line on the error stream."""
-        self._errors.print(printable(f"streamsep: {' '.join(message.split())}"))
+        self._errors.print(f"streamsep: {' '.join(message.split())}")
 
 
 def plain_console(*, stderr: bool) -> Console:
     """A console on which the names of files are text, not markup."""
     return Console(stderr=stderr, soft_wrap=True, highlight=False, markup=False, emoji=False)
-
-
-def printable(text: str) -> str:
-    """The text with what the screen's encoding lacks written as escapes."""
-    encoding = sys.stdout.encoding or "utf-8"
-    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _summary(outcome: TrackOutcome) -> str:

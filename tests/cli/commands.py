@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -57,7 +58,10 @@ def typed(capsys: pytest.CaptureFixture[str], *words: object) -> Ended:
     return Ended(int(ended.value.code or 0), printed.out, printed.err)
 
 
-def streamsep(*arguments: object) -> subprocess.CompletedProcess[str]:
+def streamsep(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the real thing in a process of its own."""
     command = [sys.executable, "-m", "streamsep", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    environment = {**os.environ, **environment}
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=120, check=False, env=environment
+    )

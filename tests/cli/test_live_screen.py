@@ -20,6 +20,7 @@ from streamsep.cli.live_screen import (
     QuietScreen,
     make_screen,
 )
+from streamsep.cli.screen import escape_what_cannot_be_encoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,6 +140,7 @@ def test_what_the_terminal_has_no_characters_for_ends_nothing(
     terminal = Terminal(encoding)
     monkeypatch.setattr(sys, "stdout", terminal)
     monkeypatch.setenv("COLUMNS", "160")
+    escape_what_cannot_be_encoded()
     # The second is what a name that is no UTF-8 becomes.
     status = playing_status("Студия \udcff")
     with make() as screen:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from streamsep.cli.screen import escape_what_cannot_be_encoded
 from streamsep.cli.track_progress import TrackProgress
 from streamsep.offline import SeparatedTrack, TrackOutcome
 
@@ -70,6 +71,7 @@ def test_names_that_the_screen_cannot_show_are_escaped(
 ) -> None:
     narrow = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", narrow)
+    escape_what_cannot_be_encoded()
     with TrackProgress(quiet=False) as observer:
         observer.ended(0, outcome(Path("größe\udcff")))
     narrow.flush()

@@ -151,13 +151,11 @@ def _text(path: Path | None) -> str | None:
 
 def _show(facts: dict[str, Any]) -> None:
     """Print a line for every fact that there is."""
-    from rich.markup import escape
-
     table = new_table([facts["name"]], last=" ")
     for name, value in facts.items():
         if name != "name" and value is not None:
             heading = _HEADINGS.get(name, name.replace("_", " "))
-            table.add_row(heading, escape(_readable(name, value)))
+            table.add_row(heading, _readable(name, value))
     output().print(table)
 
 

@@ -76,16 +76,12 @@ def _as_dict(model: AvailableModel, *, automatic: bool) -> dict[str, object]:
 
 
 def _show(found: Sequence[AvailableModel], automatic: AvailableModel | None) -> None:
-    from rich.markup import escape
+    from rich.text import Text
 
     table = new_table(["model"], last="about")
     for model in found:
-        name = f"[bold]{model.card.name}[/bold]"
-        table.add_row(
-            f"{name}\n← auto" if model is automatic else name,
-            escape(_about(model)),
-            end_section=True,
-        )
+        name = Text.assemble((model.card.name, "bold"), "\n← auto" if model is automatic else "")
+        table.add_row(name, _about(model), end_section=True)
     output().print(table)
     if automatic is not None and automatic.path is None:
         output().print(
