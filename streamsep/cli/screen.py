@@ -66,8 +66,8 @@ def escape_what_cannot_be_encoded() -> None:
 
 
 def show_json(value: object) -> None:
-    """Print a value as indented JSON."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    """Print a value as indented JSON, which is ASCII: other programs read it in any encoding."""
+    typer.echo(json.dumps(value, indent=2))
 
 
 def new_table(texts: Sequence[str], numbers: Sequence[str] = (), last: str = "") -> Table:

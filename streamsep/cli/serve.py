@@ -313,7 +313,7 @@ def _log_as_json() -> None:
                 "source": record.name,
                 "message": record.getMessage(),
             }
-            return json.dumps(entry, ensure_ascii=False)
+            return json.dumps(entry)
 
     for handler in logging.getLogger().handlers:
         handler.setFormatter(AsJson())
