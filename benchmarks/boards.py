@@ -155,13 +155,12 @@ def by_hand(config: BoardConfig, stems: Samples) -> tuple[Samples, float]:
         name: strips[name](stem, RATE) if name in strips else stem
         for name, stem in zip(DEMUCS_STEMS, stems, strict=True)
     }
-    total = sum(done.values())
+    total = np.sum(list(done.values()), axis=0)
     for send, plugins in sends.items():
-        heard = sum(
-            done[name] * np.float32(10.0 ** (strip.sends[send] / 20.0))
-            for name, strip in config.stems.items()
-            if send in strip.sends
-        )
+        heard = np.zeros_like(total)
+        for name, strip in config.stems.items():
+            if send in strip.sends:
+                heard += done[name] * np.float32(10.0 ** (strip.sends[send] / 20.0))
         total = total + plugins(heard, RATE)
     return mix(total, RATE), time.process_time() - start
 

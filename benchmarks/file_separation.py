@@ -24,7 +24,7 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import soundfile
@@ -72,7 +72,7 @@ class Contestant:
     program: str
     segment: int
     overlap: float = DEMUCS_OVERLAP
-    precision: str = "float32"
+    precision: Literal["float32", "bfloat16"] = "float32"
 
     @property
     def name(self) -> str:

@@ -53,12 +53,12 @@ def packed_operations(x: list[int], weight: list[int], *_: object, out_shape: li
     return 2 * math.prod(out_shape) * math.prod(weight[1:])
 
 
-def operations(compute: Callable[[], Tensor]) -> int:
+def operations(separate: Callable[[Tensor], Tensor], mix: Tensor) -> int:
     """Floating-point operations of matrix products and convolutions."""
     packed = torch.ops.mkldnn._convolution_pointwise, torch.ops.mkldnn._linear_pointwise
     known = dict.fromkeys(packed, packed_operations)
     with FlopCounterMode(display=False, custom_mapping=known) as counter:
-        compute()
+        separate(mix)
     return counter.get_total_flops()
 
 
@@ -74,8 +74,7 @@ def measure(network: HybridDemucs, config: StreamConfig, mix: Tensor) -> dict[st
         window = mix[None, :, start : start + segment]
         if number == 1:
             # Each window is followed once: the next one lies a hop after it.
-            whole = operations(lambda window=window: network(window))
-            ratio = whole / operations(lambda window=window: following(window))
+            ratio = operations(network, window) / operations(following, window)
             continue
         started = time.perf_counter()
         got = following(window)

@@ -135,7 +135,7 @@ def _train(run: TrainingRun, watchers: Sequence[Watcher]) -> bool:
 
 def _config(hidden: int, steps: int, seed: int, every: int) -> TrainingConfig:
     return TrainingConfig(
-        network=NetworkChoice(hidden=hidden, layer_scale=0.1),
+        network=NetworkChoice.model_validate({"hidden": hidden, "layer_scale": 0.1}),
         segment=SEGMENT,
         batch_size=2,
         steps=steps,

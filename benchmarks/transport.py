@@ -22,7 +22,7 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -34,13 +34,14 @@ from bridge.client import StemClient
 from bridge.run_folder import EngineLock, ipc_endpoints
 from bridge.server import Engine, EngineServer
 from bridge.server.offers import Offer
-from bridge.server.stream_worker import Finished
+from bridge.server.stream_worker import Finished, StreamWorker
 from streamsep.config import LatencyPreset
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.synchronize import Event
 
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from bridge.protocol import Hello
@@ -65,7 +66,7 @@ class Copying:
 
 def serve_echo(address: str, ready: Event) -> None:
     """Bare pyzmq."""
-    socket = zmq.Context.instance().socket(zmq.ROUTER)
+    socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.ROUTER)
     socket.bind(address)
     answer = bytes(DOWN)
     ready.set()
@@ -74,28 +75,36 @@ def serve_echo(address: str, ready: Event) -> None:
         socket.send_multipart([name, header, answer], copy=False)
 
 
-class AnsweringStream:
-    """Gives back the mixture four times, in the thread that asks."""
+class AnsweringStream(StreamWorker):
+    """Gives back the mixture four times, in the thread that asks; nothing of a worker is made."""
 
     latency_terms = (0, 0)
     busy = False
 
     def __init__(self, deliver: Callable[[Finished], None]) -> None:
         self._deliver = deliver
+        self._epoch = 0
 
-    def push(self, epoch: int, samples: np.ndarray, arrived_s: float) -> None:
+    def push(self, samples: NDArray[np.float32], arrived_s: float) -> None:
         """Answer a block."""
-        self._deliver(Finished(epoch, np.broadcast_to(samples, (4, *samples.shape))))
+        self._deliver(Finished(self._epoch, np.broadcast_to(samples, (4, *samples.shape))))
+
+    def flush(self, arrived_s: float) -> None:
+        """Nothing is kept."""
+        self._deliver(Finished(self._epoch, end=True))
 
     def reset(self, epoch: int) -> None:
-        """Nothing is kept."""
+        """Another stream."""
+        self._epoch = epoch
 
 
-class AnsweringEngine:
-    """What the sessions need of an engine, without one."""
+class AnsweringEngine(Engine):
+    """What the sessions need of an engine, of which nothing is made."""
 
-    model = "answers"
     sources = Copying.sources
+
+    def __init__(self) -> None:
+        self.model = "answers"
 
     def is_ready_for(self, hello: Hello) -> bool:
         """For whoever comes."""
@@ -114,7 +123,7 @@ class AnsweringEngine:
         """A stream that answers at once."""
         return AnsweringStream(deliver)
 
-    def close_stream(self, stream: AnsweringStream) -> None:
+    def close_stream(self, worker: StreamWorker) -> None:
         """Nothing to be done."""
 
     def stop(self) -> None:
@@ -124,7 +133,7 @@ class AnsweringEngine:
 def serve_transport(folder: Path, ready: Event) -> None:
     """The server without its engine."""
     lock = EngineLock(folder)
-    server = EngineServer(cast("Engine", AnsweringEngine()), [ipc_endpoints(folder)])
+    server = EngineServer(AnsweringEngine(), [ipc_endpoints(folder)])
     server.run(ready.set)
     lock.release()
 
@@ -143,7 +152,7 @@ def serve_engine(folder: Path, ready: Event) -> None:
 
 def time_echo(address: str, rounds: int) -> list[float]:
     """Seconds of each round trip of bare pyzmq."""
-    socket = zmq.Context.instance().socket(zmq.DEALER)
+    socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
     socket.connect(address)
     header, body = bytes(40), bytes(UP)
     took = []

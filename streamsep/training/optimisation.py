@@ -92,7 +92,7 @@ class Optimisation:
         loss = self._checked(losses, step)
         penalty = self._penalty()
         self.optimiser.zero_grad()
-        (losses.mean() + penalty).backward()  # type: ignore[no-untyped-call]
+        (losses.mean() + penalty).backward()
         rate = self._config.optimiser.learning_rate * rate_share_at(
             step, self._batches.steps, self._config.schedule
         )

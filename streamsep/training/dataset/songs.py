@@ -41,7 +41,7 @@ class Songs:
         self._statistics = statistics
         # In memory that all processes share, so that together they warn of a file once.
         self._reported = torch.zeros(len(tracks), self.stems, dtype=torch.bool)
-        self._reported.share_memory_()  # type: ignore[no-untyped-call]
+        self._reported.share_memory_()
 
     def __len__(self) -> int:
         return len(self._tracks)
