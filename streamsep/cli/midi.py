@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["MidiApi", "midi"]
 
 _TIMEOUT_S = 20.0
+_MAP = "generic"
+_STEMS = "drums,bass,other,vocals"
 
 MidiApi = Annotated[
     str,
@@ -45,13 +47,23 @@ def midi(
         ),
     ] = None,
     map_name: Annotated[
-        str,
-        typer.Option("--map", metavar="MAP", help="With --watch: a map's name or its YAML file."),
-    ] = "generic",
+        str | None,
+        typer.Option(
+            "--map",
+            metavar="MAP",
+            help="With --watch: a map's name or its YAML file.",
+            show_default=_MAP,
+        ),
+    ] = None,
     stems: Annotated[
-        str,
-        typer.Option("--stems", metavar="NAMES", help="With --learn: whose controls to ask for."),
-    ] = "drums,bass,other,vocals",
+        str | None,
+        typer.Option(
+            "--stems",
+            metavar="NAMES",
+            help="With --learn: whose controls to ask for.",
+            show_default=_STEMS,
+        ),
+    ] = None,
     api: MidiApi = "auto",
     as_json: AsJson = False,
 ) -> None:
@@ -63,15 +75,25 @@ def midi(
 
     if learn is not None and watch:
         raise ConfigError("got both --learn and --watch, expected one of them")
+    listing = learn is None and not watch
+    for option, given, at_home, home in (
+        ("--port", port is not None, not listing, "with --watch or --learn"),
+        ("--api", api != "auto", not listing, "with --watch or --learn"),
+        ("--map", map_name is not None, watch, "with --watch"),
+        ("--stems", stems is not None, learn is not None, "with --learn"),
+        ("--json", as_json, listing, "without --watch and --learn"),
+    ):
+        if given and not at_home:
+            raise ConfigError(f"{option} goes {home}; leave it out, or see 'streamsep midi --help'")
     if learn is not None:
         from streamsep.cli.midi_learn import learn_map
 
-        names = [name for name in (each.strip() for each in stems.split(",")) if name]
+        names = [name for name in (each.strip() for each in (stems or _STEMS).split(",")) if name]
         learn_map(learn, names, port=port, api=api)
     elif watch:
         from streamsep.config.midi_map import load_midi_map
 
-        _watch(load_midi_map(map_name), port, api)
+        _watch(load_midi_map(map_name or _MAP), port, api)
     else:
         _list(as_json)
 

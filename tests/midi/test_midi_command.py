@@ -147,6 +147,10 @@ def test_ports_and_maps_are_listed() -> None:
         (("--learn", "a.yaml", "--watch"), "got both --learn and --watch"),
         (("--learn", "a.txt"), "'a.txt' is no name for a map"),
         (("--watch", "--map", "absent"), "unknown MIDI map 'absent'"),
+        (("--map", "generic"), "--map goes with --watch"),
+        (("--watch", "--stems", "drums"), "--stems goes with --learn"),
+        (("--port", "nano"), "--port goes with --watch or --learn"),
+        (("--watch", "--json"), "--json goes without --watch and --learn"),
         (("--watch", "--api", "smoke"), "MIDI system 'smoke': expected auto, alsa, jack"),
     ],
 )
