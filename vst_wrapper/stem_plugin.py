@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Literal, Self
 import numpy as np
 
 from bridge.mixing import Mixer, Route
+from streamsep.closing import Closing
 from streamsep.errors import ConfigError, InputError
 from vst_wrapper.stem_parameters import StemParameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-    from types import TracebackType
 
     from numpy.typing import NDArray
 
@@ -45,7 +45,7 @@ MOST_CHANNELS = 64
 LONGEST_BLOCK = 1 << 16
 
 
-class StemPlugin(StemParameters):
+class StemPlugin(Closing, StemParameters):
     """A song in, its stems mixed anew out.
 
     Parameters are attributes; all can be turned at any time and move smoothly, within 20 ms for a
@@ -217,17 +217,6 @@ class StemPlugin(StemParameters):
     def close(self) -> None:
         """Let go of the engine, if there is one."""
         self._line.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         values = " ".join(f"{name}={value}" for name, value in self.parameters.items())

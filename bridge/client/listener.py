@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import zmq
 
 from bridge.client.sockets import connect
 from bridge.protocol import Stems, decode, topic_of
+from streamsep.closing import Closing
 from streamsep.errors import EngineError, RemoteProtocolError
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     import numpy as np
     from numpy.typing import NDArray
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["StemListener"]
 
 
-class StemListener:
+class StemListener(Closing):
     """Hears one stem of a session from now on.
 
     Args:
@@ -48,17 +47,6 @@ class StemListener:
             keys.guard(self._socket)
         self._socket.setsockopt(zmq.SUBSCRIBE, topic_of(stream, stem))
         connect(self._socket, address)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def receive(self, timeout_s: float) -> NDArray[np.float32] | None:
         """Wait for the next samples [C, n] of the stem; None if none came in time.

@@ -16,7 +16,7 @@ import threading
 import time
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 import zmq
@@ -25,11 +25,10 @@ from bridge.client.connection import Connection
 from bridge.client.timeline import Timeline
 from bridge.protocol import LONGEST_BLOCK, Hello, Mode, Stems
 from bridge.run_folder import users_endpoints
+from streamsep.closing import Closing
 from streamsep.errors import EngineError, InputError
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from numpy.typing import NDArray
 
     from bridge.keys import ClientKeys
@@ -78,7 +77,7 @@ class LiveCounters:
     connections: int
 
 
-class LiveStemClient:
+class LiveStemClient(Closing):
     """A session that never makes its caller wait.
 
     Args:
@@ -187,17 +186,6 @@ class LiveStemClient:
             substituted=self._substituted,
             connections=self._connections,
         )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def process(self, block: Samples, out: Samples | None = None) -> Samples:
         """Take in a block; give back as many samples of every stem, late by `latency`.

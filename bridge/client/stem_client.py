@@ -14,18 +14,18 @@ import os
 import time
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bridge.client.connection import Connection
 from bridge.protocol import LONGEST_BLOCK, Hello, Mode, Stems
 from bridge.run_folder import users_endpoints
+from streamsep.closing import Closing
 from streamsep.errors import EngineError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
 
     from numpy.typing import NDArray
 
@@ -41,7 +41,7 @@ _PATIENCE_S = 5.0
 """An engine from which nothing at all comes for so long, not even PONG, is taken for dead."""
 
 
-class StemClient:
+class StemClient(Closing):
     """A session in which nothing is ever late.
 
     Args:
@@ -114,17 +114,6 @@ class StemClient:
     def model(self) -> str:
         """Name of the engine's network."""
         return self._welcome.model
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def process(self, block: Samples) -> Samples:
         """Take in a block [C, t], t from 0; wait for the stems [S, C, t], late by `latency`.

@@ -11,17 +11,16 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from bridge.live.control_block import make_control_file, open_control_block, remove_control_file
 from bridge.live.reports import Ended, Measured, Noted, Playing, Reason, Refused, Waiting, decode
 from bridge.live.status import LivePhase, LiveStatus
 from bridge.processes.child_process import ChildProcess
+from streamsep.closing import Closing
 from streamsep.errors import ConfigError
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from bridge.live.engine_keeper import EngineKeeper
     from bridge.live.reports import Report
     from bridge.live.task import AudioTask
@@ -42,7 +41,7 @@ _MISSED_S = 3.0
 """Without an engine for so long, another one is started, if that is ours to do."""
 
 
-class LiveLoop:
+class LiveLoop(Closing):
     """A live loop. It plays as long as somebody calls `poll`, and ends with `close`.
 
     Args:
@@ -64,17 +63,6 @@ class LiveLoop:
         self._start_at_s = 0.0
         self._streamed_s = time.monotonic()
         self._missed = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def child_pid(self) -> int | None:

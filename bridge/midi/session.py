@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from bridge.midi.dialogue import Dialogue
 from bridge.midi.interpreter import MidiInterpreter
 from bridge.midi_port.port import MidiPort
 from bridge.midi_port.reports import Messages, Opened, Unplugged, Unreachable
+from streamsep.closing import Closing
 from streamsep.config.midi_map import MidiMap, load_midi_map
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
 
     from bridge.midi.dialogue import LearnRequest
     from bridge.mixing import MixControls
@@ -25,7 +25,7 @@ _QUIET_S = 0.02
 """After so long without a message, none is under way."""
 
 
-class MidiSession:
+class MidiSession(Closing):
     """Turns the controls as the controller says, and its lights as the controls stand.
 
     A thread of its own does it, so a fader is as fast as its port, however rarely `poll` is called.
@@ -68,17 +68,6 @@ class MidiSession:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="midi", daemon=True)
         self._thread.start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def child_pid(self) -> int | None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from bridge.midi_port.process import API_NAMES
 from bridge.midi_port.reports import Unreachable, decode
 from bridge.processes.child_process import ChildProcess
+from streamsep.closing import Closing
 from streamsep.errors import ConfigError
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from bridge.midi_port.reports import Report
 
 __all__ = ["MidiPort"]
@@ -24,7 +23,7 @@ _BACKOFF_S = (0.25, 2.0)
 """First and longest pause before another process looks for a MIDI system."""
 
 
-class MidiPort:
+class MidiPort(Closing):
     """A controller by its name, or a port that others connect to, in both directions.
 
     The port comes and goes with the controller and with the MIDI system; `next` tells.
@@ -45,17 +44,6 @@ class MidiPort:
         self._pause_s = _BACKOFF_S[0]
         self._start_at_s = 0.0
         self._child: ChildProcess | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def child_pid(self) -> int | None:

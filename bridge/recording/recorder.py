@@ -6,17 +6,17 @@ import json
 import re
 import time
 from itertools import count
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from bridge.processes.child_process import ChildProcess
 from bridge.recording.reports import Failed, decode
 from bridge.recording.ring import RecordingRing
+from streamsep.closing import Closing
 from streamsep.errors import ConfigError, OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-    from types import TracebackType
 
     import numpy as np
     from numpy.typing import NDArray
@@ -34,7 +34,7 @@ _CLOSING_S = 10.0
 _FLAC_CHANNELS = 8
 
 
-class Recorder:
+class Recorder(Closing):
     """A take. The callback writes into a ring, another process writes the files.
 
     Files can be played at any time and however the processes end: every tenth of a second their
@@ -93,17 +93,6 @@ class Recorder:
         self._closed = False
         self._seen_overruns = 0
         self._is_overrun = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def overruns(self) -> int:

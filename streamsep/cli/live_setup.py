@@ -16,6 +16,7 @@ from bridge.midi import LearnRequest, open_midi
 from bridge.midi.dialogue import map_name
 from bridge.mixing import Control, Route, parse_route
 from streamsep.cli.typed_lines import TypedLines, unseen_typing
+from streamsep.closing import Closing
 from streamsep.config import load_preset
 from streamsep.config.midi_map import MidiMap, load_midi_map
 from streamsep.config.network_name import network_name
@@ -23,7 +24,6 @@ from streamsep.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import TracebackType
 
     from bridge.keys import ClientKeys
     from bridge.live.engine_keeper import EngineKeeper
@@ -127,7 +127,7 @@ def _serve_command(settings: LiveConfig, model: str, preset: str, device: str) -
     return command
 
 
-class LateMidi:
+class LateMidi(Closing):
     """MIDI controls from the moment that there is a mixer to control; a context manager.
 
     Args:
@@ -164,14 +164,6 @@ class LateMidi:
             self._terminal.enter_context(unseen_typing())
             self._lines = TypedLines()
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def poll(self, controls: MixControls | None) -> list[str]:
         """What is new; the session begins with the first controls."""

@@ -83,10 +83,16 @@ def _remove_abandoned(path: Path) -> bool:
     if sys.platform == "win32":
         path.unlink()
         return True
-    with path.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:  # locked by its writer, or a file system without locks: leave it
-            return False
-        path.unlink(missing_ok=True)
+    try:
+        with path.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:  # locked by its writer, or a file system without locks: leave it
+                return False
+            # Somebody else may have removed it meanwhile, and its writer begun another of the name.
+            if not os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                return False
+            path.unlink()
+    except FileNotFoundError:
+        return False
     return True

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 import numpy as np
 import torch
 
+from streamsep.closing import Closing
 from streamsep.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["AudioReader"]
 
 
-class AudioReader(ABC):
+class AudioReader(Closing, ABC):
     """An audio file that can be read from its start as often as needed, block by block.
 
     Every pass decodes afresh, so passes are independent and memory stays at one block. Leaving the
@@ -46,12 +47,6 @@ class AudioReader(ABC):
 
     def __init__(self) -> None:
         self._passes: WeakSet[Generator[Tensor, None, None]] = WeakSet()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """End every pass that is still running."""

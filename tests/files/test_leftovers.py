@@ -62,6 +62,24 @@ def test_whoever_clears_away_takes_nothing_from_those_who_write(tmp_path: Path) 
             thread.join()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="locks are POSIX here")
+def test_a_file_that_took_the_name_of_a_leftover_meanwhile_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = unfinished_path(tmp_path / "vocals.wav")
+    path.touch()
+    lock = leftovers.fcntl.flock
+
+    def lock_late(*arguments: object) -> None:
+        lock(*arguments)
+        path.rename(tmp_path / "old")
+        path.write_text("of its writer")
+
+    monkeypatch.setattr(leftovers.fcntl, "flock", lock_late)
+    assert remove_leftovers(tmp_path) == []
+    assert path.read_text() == "of its writer"
+
+
 def test_a_missing_folder_holds_no_leftovers(tmp_path: Path) -> None:
     assert remove_leftovers(tmp_path / "nowhere") == []
 
