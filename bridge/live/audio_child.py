@@ -265,6 +265,8 @@ class AudioChild:
         client.close()
         if self._recorder is not None:
             self._recorder.close()
+            for line in self._recorder.poll():
+                _tell(Noted(text=line))
 
     def _end_if_gone(self, stream: DeviceStream) -> None:
         counters = stream.counters

@@ -33,7 +33,13 @@ logger = logging.getLogger(__name__)
 _CHILD = "bridge.live.audio_child"
 _FIRST_WORD_S = 30.0
 """A child that has said nothing at all by then hangs in the sound system."""
+_OPENING_S = 20.0
+"""An engine may need most of that to get ready for a session, and its client waits."""
 _SILENCE_S = 3.0
+"""What plays tells so ten times a second."""
+_STOOD_STILL_S = 1.0
+_CATCH_UP_S = 0.1
+"""For the threads that read what children have said while this process stood still."""
 _CLOSING_S = 6.0
 _BACKOFF_S = (0.0, 0.25, 2.0)
 """First pause, second pause, longest pause between children that never played."""
@@ -63,6 +69,7 @@ class LiveLoop(Closing):
         self._start_at_s = 0.0
         self._streamed_s = time.monotonic()
         self._missed = False
+        self._polled_s = self._streamed_s
 
     @property
     def child_pid(self) -> int | None:
@@ -83,7 +90,13 @@ class LiveLoop(Closing):
         """
         news: list[str] = []
         end_s = time.monotonic() + timeout_s
+        if time.monotonic() - self._polled_s > _STOOD_STILL_S:
+            time.sleep(_CATCH_UP_S)
         while True:
+            # All that has been said, before anybody is judged by it.
+            while self._hear(0.0, news):
+                pass
+            self._polled_s = time.monotonic()
             self._look_after_engine(news)
             self._look_after_child(news)
             left_s = end_s - time.monotonic()
@@ -92,13 +105,7 @@ class LiveLoop(Closing):
             if self._child is None:
                 time.sleep(min(left_s, 0.02))
                 continue
-            line = self._child.next_line(min(left_s, 0.1))
-            if line is None:
-                continue
-            report = decode(line)
-            if report is not None:
-                self._first_word = True
-                self._take(report, news)
+            self._hear(min(left_s, 0.1), news)
 
     def close(self) -> None:
         """End the child, which fades out; then what it shared with us."""
@@ -110,6 +117,17 @@ class LiveLoop(Closing):
         self.status.child_ended()
         self.status.phase = LivePhase.CLOSED
         remove_control_file(self._control_file)
+
+    def _hear(self, wait_s: float, news: list[str]) -> bool:
+        """Take the child's next line; False if it says nothing for so long."""
+        line = None if self._child is None else self._child.next_line(wait_s)
+        if line is None:
+            return False
+        report = decode(line)
+        if report is not None:
+            self._first_word = True
+            self._take(report, news)
+        return True
 
     def _take(self, report: Report, news: list[str]) -> None:
         status = self.status
@@ -183,12 +201,17 @@ class LiveLoop(Closing):
                 self._start_child()
             return
         silent_s = now_s - child.heard_s
-        if silent_s > (_SILENCE_S if self._first_word else _FIRST_WORD_S):
+        if silent_s > self._longest_silence_s():
             news.append(f"the audio process has said nothing for {silent_s:.0f} s; ending it")
             child.kill()
             child.heard_s = now_s
         if child.drained:
             self._child_ended(child, news)
+
+    def _longest_silence_s(self) -> float:
+        if self._child_played:
+            return _SILENCE_S
+        return _OPENING_S if self._first_word else _FIRST_WORD_S
 
     def _start_child(self) -> None:
         self._child = ChildProcess.of_module(_CHILD, f"{self._task.to_json()}\n")

@@ -86,6 +86,7 @@ class FlacFile:
         self._encoder.close()
         self._sink.check()
         self.safe_frames = self._written
+        self._safe_bytes = self._file.seek(0, os.SEEK_END)
 
     def _say_total(self, total: int) -> None:
         self._file.seek(_TOTAL)

@@ -91,6 +91,7 @@ class Recorder(Closing):
         }
         self._writer = ChildProcess.of_module(_MODULE, f"{json.dumps(task)}\n")
         self._closed = False
+        self._news: list[str] = []
         self._seen_overruns = 0
         self._is_overrun = False
 
@@ -123,21 +124,27 @@ class Recorder(Closing):
 
     def poll(self) -> list[str]:
         """What is new, in lines for people; returns at once."""
-        news: list[str] = []
+        self._listen()
+        news, self._news = self._news, []
+        return news
+
+    def _listen(self) -> None:
+        """Take note of what the writer has said."""
         while (line := self._writer.next_line(0.0)) is not None:
             report = decode(line)
             if report is not None:
                 self.safe_frames = report.frames
             if isinstance(report, Failed):
-                self._fail(report.text, news)
+                self._fail(report.text)
         if self._writer.drained and not self._closed:
             reason = self._writer.errors[-1] if self._writer.errors else "it was killed"
-            self._fail(f"the process that writes has ended: {reason}", news)
+            self._fail(f"the process that writes has ended: {reason}")
         if self.overruns != self._seen_overruns and not self._is_overrun:
-            news.append(f"recording: the disk is too slow, {self.lost} frames are silence so far")
+            self._news.append(
+                f"recording: the disk is too slow, {self.lost} frames are silence so far"
+            )
         self._is_overrun = self.overruns != self._seen_overruns
         self._seen_overruns = self.overruns
-        return news
 
     def describe(self) -> str:
         """The state of the recording in a few words."""
@@ -149,23 +156,23 @@ class Recorder(Closing):
         return ", ".join(parts)
 
     def close(self) -> None:
-        """Complete the take; everything that was put in is written."""
+        """Complete the take; everything that was put in is written. News can be polled after it."""
         self._ring.close()
         self._closed = True
         end_s = time.monotonic() + _CLOSING_S
         while not self._writer.drained and time.monotonic() < end_s:
-            self.poll()
+            self._listen()
             time.sleep(0.01)
-        self.poll()
+        self._listen()
         self._writer.close(0.0)
         self._ring.unlink()
 
-    def _fail(self, text: str, news: list[str]) -> None:
+    def _fail(self, text: str) -> None:
         if not self.failure:
             self.failure = text
             seconds = self.safe_frames / self.sample_rate
             kept = f"what there is lies in {self.take}" if seconds else "nothing was recorded"
-            news.append(f"recording has stopped after {seconds:.1f} s ({text}); {kept}")
+            self._news.append(f"recording has stopped after {seconds:.1f} s ({text}); {kept}")
 
 
 def _check(container: Container, depth: Depth, channels: int) -> None:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from streamsep.errors import ConfigError
+
 if TYPE_CHECKING:
     from bridge.server.engine import Engine
     from bridge.server.sessions import SessionTable
@@ -97,11 +99,14 @@ class Control:
         unknown = set(gains) - set(session.welcome.stems)
         if unknown or any(math.isnan(gain) for gain in gains.values()):
             return _refuse(f"gains are numbers for {', '.join(session.welcome.stems)}")
+        if request.consistency is not None:
+            try:
+                worker.change_consistency(request.consistency)
+            except ConfigError as error:
+                return _refuse(str(error))
         worker.gains.change(gains)
         if request.bypass is not None:
             worker.bypass = request.bypass
-        if request.consistency is not None:
-            worker.change_consistency(request.consistency)
         return {"ok": True}
 
 

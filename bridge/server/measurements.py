@@ -132,6 +132,9 @@ class Measurements:
         slower_s = max(took_s, cost.compute_s)
         if slower_s <= _GROSS * min(took_s, cost.compute_s):
             self._known[workload] = cost.model_copy(update={"compute_s": slower_s})
+            if slower_s > cost.compute_s:
+                # Of a machine that had other work; before anybody is refused it is measured anew.
+                self._own.discard(workload)
             return True
         logger.info(
             "a hop took %.1f ms, %.1f ms were %s: it will be measured anew",

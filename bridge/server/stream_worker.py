@@ -18,6 +18,7 @@ import torch
 from bridge.server.block_queue import BlockQueue
 from bridge.server.stem_gains import StemGains
 from streamsep.engine import StreamingSeparator
+from streamsep.engine.consistency import make_consistency
 from streamsep.errors import EngineError, StreamSepError
 
 if TYPE_CHECKING:
@@ -206,7 +207,12 @@ class StreamWorker:
         self._counter.bypass = value
 
     def change_consistency(self, consistency: ConsistencyName) -> None:
-        """Make stems sum to the mixture in another way, from the next stream on."""
+        """Make stems sum to the mixture in another way, from the next stream on.
+
+        Raises:
+            ConfigError: these stems cannot.
+        """
+        make_consistency(consistency, self._stream.sources, self._sample_rate)
         self._consistency = consistency
 
     @property

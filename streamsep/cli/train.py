@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -219,8 +219,13 @@ def _memory_of(device: torch.device, settings: TrainingConfig) -> Iterator[None]
 
 def _train_or_stop(run: TrainingRun) -> None:
     """Train; on Ctrl-C say how to go on."""
+    from streamsep.training.alone import alone_in
+
     try:
-        with _watchers_of(run) as watchers:
+        with (
+            alone_in(run.out) if run.team.leads else nullcontext(),
+            _watchers_of(run) as watchers,
+        ):
             run.run(*watchers)
     except KeyboardInterrupt:
         _stopped(run)

@@ -58,9 +58,11 @@ class ComputeThreads:
 
         Whether and when they end is up to the work.
         """
-        for thread in self._threads:
-            thread.join()
-        torch.set_num_threads(_groups.leave(self._before))
+        try:
+            for thread in self._threads:
+                thread.join()
+        finally:  # whoever is interrupted while waiting may go on with torch
+            torch.set_num_threads(_groups.leave(self._before))
 
     def _run(self) -> None:
         torch.set_num_threads(self._each)

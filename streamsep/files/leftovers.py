@@ -81,7 +81,10 @@ def remove_leftovers(folder: Path) -> list[Path]:
 def _remove_abandoned(path: Path) -> bool:
     """Remove a file unless its writer lives; with its lock, so that nobody gets it meanwhile."""
     if sys.platform == "win32":
-        path.unlink()
+        try:
+            path.unlink()
+        except PermissionError:  # its writer has it open
+            return False
         return True
     try:
         with path.open("rb") as file:

@@ -26,7 +26,7 @@ from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from streamsep.errors import DownloadError
-from streamsep.models.file_lock import FileLock
+from streamsep.file_lock import FileLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable

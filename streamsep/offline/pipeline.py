@@ -18,7 +18,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -54,13 +54,12 @@ def read_ahead(items: Iterator[T], *, depth: int = DEPTH) -> Generator[Iterator[
         else:
             channel.end()
 
-    thread = threading.Thread(target=fill, name="read-ahead", daemon=True)
-    thread.start()
+    reading = _Helper(fill, "read-ahead", channel)
     try:
         yield iter(channel)
     finally:
         channel.close()
-        thread.join()
+        reading.wait()
 
 
 @contextmanager
@@ -93,8 +92,7 @@ def write_behind(
         if not channel.put(item):
             raise failures[0]
 
-    thread = threading.Thread(target=drain, name="write-behind", daemon=True)
-    thread.start()
+    writing = _Helper(drain, "write-behind", channel)
     try:
         yield hand_on
         channel.end()
@@ -102,9 +100,49 @@ def write_behind(
         channel.close()
         raise
     finally:
-        thread.join()
+        writing.wait()
     if failures:
         raise failures[0]
+
+
+class _Helper:
+    """A thread beside the one that starts it.
+
+    Args:
+        work: what it does, until its channel is over.
+        name: of the thread.
+        channel: between the two.
+    """
+
+    def __init__(self, work: Callable[[], None], name: str, channel: _Channel[Any]) -> None:
+        self._work = work
+        self._channel = channel
+        # A thread whose `join` was interrupted counts as ended in some versions of Python.
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Wait for its end, also when interrupted: it may be using what its caller will close.
+
+        After an interruption it has nothing left to do but its current item.
+        """
+        interrupted: KeyboardInterrupt | None = None
+        while not self._over.is_set():
+            try:
+                self._over.wait()
+            except KeyboardInterrupt as error:
+                interrupted = error
+                self._channel.close()
+        self._thread.join()
+        if interrupted is not None:
+            raise interrupted
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        finally:
+            self._over.set()
 
 
 class _Channel(Generic[T]):

@@ -19,10 +19,10 @@ import torch
 
 from streamsep.errors import ConfigError
 from streamsep.synthesis.composer import compose
+from streamsep.training.alone import alone_in
 from streamsep.training.whole_songs import (
     appearing_whole,
     clear_away,
-    make_folder,
     write_stems,
 )
 from streamsep.training.workshop import Workshop
@@ -99,11 +99,11 @@ def render_songs(
     orders = [
         _Order(out, band, seed, duration_s, fonts) for seed in range(first_seed, first_seed + count)
     ]
-    make_folder(out)
-    missing = [order for order in orders if not order.folder.is_dir()]
-    with Workshop(jobs) as workshop:
-        workshop.do(_render, missing, title="rendering songs", done_before=count - len(missing))
-    clear_away(out)
+    with alone_in(out):
+        missing = [order for order in orders if not order.folder.is_dir()]
+        with Workshop(jobs) as workshop:
+            workshop.do(_render, missing, title="rendering songs", done_before=count - len(missing))
+        clear_away(out)
     return [order.folder for order in orders]
 
 

@@ -226,6 +226,27 @@ def test_a_session_that_took_much_longer_makes_the_next_one_measure(
         assert engine.compute_s(engine.presets["short"]) >= 0.05
 
 
+def test_nobody_is_refused_for_what_other_work_had_made_slow() -> None:
+    separator = Counting(0.027)
+    with an_engine(separator) as engine:
+        config = engine.presets["short"]
+        assert engine.measurements.load_of(config) < Engine.MOST_LOAD
+        separator.sleep_s = 0.04  # the machine has something else to do for a while
+        stream = engine.open_stream(engine.offer(hello()), hello(), lambda _: None)
+        for _ in range(25):
+            stream.push(torch.zeros(2, 2048).numpy(), time.monotonic() + 60)
+        deadline_s = time.monotonic() + 30
+        while stream.busy:
+            assert time.monotonic() < deadline_s
+            time.sleep(0.01)
+        engine.close_stream(stream)
+        assert engine.measurements.load_of(config) > Engine.MOST_LOAD
+        separator.sleep_s = 0.027
+        assert not engine.is_ready_for(hello())
+        engine.get_ready_for(hello())
+        assert engine.offer(hello()).preset == "short"
+
+
 def test_a_figure_that_cannot_be_kept_is_used_all_the_same(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

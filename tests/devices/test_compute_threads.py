@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -49,8 +51,23 @@ class Group:
         self.had.append(torch.get_num_threads())
 
     def end(self) -> None:
+        self.let_go()
+        self.wait()
+
+    def let_go(self) -> None:
         self._over.set()
+
+    def wait(self) -> None:
         self._threads.join()
+
+
+def test_whoever_is_interrupted_while_waiting_has_all_of_them_again() -> None:
+    group = Group(2)
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        group.wait()
+    assert torch.get_num_threads() == THREADS
+    group.let_go()
 
 
 @pytest.mark.parametrize(("count", "each"), [(1, 6), (2, 3), (4, 1), (7, 1)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -246,6 +247,22 @@ def test_while_the_engine_is_dead_the_delayed_input_plays_and_nothing_is_lost(
     played = SIGNAL.take(range(length), axis=1, mode="wrap")
     # Stems and mixture are the same here; only the fades between them round.
     np.testing.assert_allclose(samples[:, latency:], played, atol=1e-6)
+
+
+def test_a_command_that_stood_still_blames_nobody_for_it(
+    passing_engine: EngineProcess, server: JackServer, tmp_path: Path
+) -> None:
+    """Ctrl-Z and fg, or a full pipe: what plays went on meanwhile."""
+    with (
+        playing_hall(tmp_path / "hall", SIGNAL),
+        loop_between(passing_engine) as loop,
+    ):
+        run_until_playing(loop)
+        run_for(loop, 0.5)
+        pid = loop.child_pid
+        time.sleep(4.0)
+        assert loop.poll(0.5) == []
+        assert (loop.child_pid, loop.status.engine_starts) == (pid, 0)
 
 
 def test_a_device_that_is_missing_is_refused_at_first(

@@ -15,8 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from streamsep.errors import DownloadError
+from streamsep.file_lock import FileLock
 from streamsep.models.download import Patience, fetch
-from streamsep.models.file_lock import FileLock
 
 CONTENT = bytes(i * 7 % 251 for i in range(600_000))
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

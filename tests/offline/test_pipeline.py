@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -90,6 +93,34 @@ def test_whatever_fails_is_raised_and_no_thread_is_left(
         assert written == list(range(count))
     assert written == list(range(len(written)))
     assert threading.active_count() == before
+
+
+def interrupt_soon() -> None:
+    """Press Ctrl-C while the main thread waits."""
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+
+def test_whoever_is_interrupted_while_the_last_item_is_written_leaves_no_thread_at_work() -> None:
+    begun = threading.Event()
+    done: list[int] = []
+
+    def write(item: int) -> None:
+        begun.set()
+        time.sleep(0.6)
+        done.append(item)
+
+    def run() -> None:
+        with write_behind(write) as hand_on:
+            hand_on(1)
+            hand_on(2)
+            begun.wait()
+            interrupt_soon()
+
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    # What was under way is done, and what waited is dropped.
+    assert done == [1]
+    assert "write-behind" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_reading_goes_no_further_ahead_than_it_may() -> None:

@@ -56,6 +56,24 @@ def test_after_every_update_the_file_gives_back_what_it_says(
         np.testing.assert_array_equal(read(path), material(0, position)[3])
 
 
+@pytest.mark.parametrize("kind", ["flac", "wav24"])
+def test_a_file_that_is_finished_stays_whole_when_its_neighbours_fail(
+    tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / "file"
+    with path.open("xb+", buffering=0) as opened:
+        file = (
+            FlacFile(opened, RATE, 2)
+            if kind == "flac"
+            else WavFile(opened, RATE, 2, is_float=False)
+        )
+        file.write(material(0, 10_000)[3].T)
+        file.update()
+        file.finish()
+        file.recover()
+    np.testing.assert_array_equal(read(path), material(0, 10_000)[3])
+
+
 @pytest.mark.parametrize("kind", ["wav24", "wav32"])
 def test_a_wav_past_4_gib_is_an_rf64(tmp_path: Path, kind: str) -> None:
     """The gigabytes are a hole in the file, which takes no room."""

@@ -152,6 +152,28 @@ def test_a_full_disk_stops_the_recording_and_keeps_what_there_is(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of another process are Linux's")
+def test_a_disk_that_is_full_in_the_last_moment_is_told_of(tmp_path: Path) -> None:
+    import resource
+
+    with Recorder(tmp_path, STEMS, 2, RATE) as recorder:
+        record(recorder, 20_000)
+        end_s = time.monotonic() + 20.0
+        while not recorder.safe_frames:
+            assert recorder.poll() == []
+            assert time.monotonic() < end_s
+            time.sleep(0.01)
+        # What the files have now they may have, and not the last frames.
+        least = min(path.stat().st_size for path in recorder.take.iterdir())
+        resource.prlimit(recorder.writer_pid, resource.RLIMIT_FSIZE, (least, least))
+    (line,) = recorder.poll()
+    assert line.startswith("recording has stopped after ")
+    assert "File too large" in line
+    for found, played in zip(files(recorder.take), material(0, 20_000), strict=True):
+        assert found.shape[1] >= recorder.safe_frames
+        np.testing.assert_array_equal(found, played[:, : found.shape[1]])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of another process are Linux's")
 @pytest.mark.parametrize("container", ["flac", "wav"])
 def test_a_disk_that_is_full_from_the_start_leaves_nothing_behind(
     tmp_path: Path, container: str

@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from streamsep.errors import ConfigError, InputError, OutputError
 from streamsep.files import find_tracks
 from streamsep.synthesis.score import STEMS
+from streamsep.training.alone import alone_in
 from streamsep.training.dataset import split_tracks
 from streamsep.training.remixing.analysis import (
     LEAST_BEATS,
@@ -36,7 +37,6 @@ from streamsep.training.remixing.planning import Recipe, plan_remixes
 from streamsep.training.whole_songs import (
     appearing_whole,
     clear_away,
-    make_folder,
     write_stems,
 )
 from streamsep.training.workshop import Workshop
@@ -128,24 +128,24 @@ def remix_songs(
     tracks = {track.name: track for track in found}
     for name in tracks:
         _check_is_text(name, data)
-    make_folder(out)
-    if jobs > 1:
-        prepare_to_listen(_SAMPLE_RATE)
-    with Workshop(jobs) as workshop:
-        songs = _listen(workshop, tracks, AnalysisCache(out / ".analysis"))
-        recipes = plan_remixes(
-            _usable(songs), STEMS, sample_rate=_SAMPLE_RATE, copies=copies, settings=settings
-        )
-        if not recipes:
-            raise InputError(
-                f"no two of the {len(songs)} songs in {data} fit within "
-                f"{settings.max_semitones} semitones and {settings.max_tempo:.0%} of tempo; "
-                "add songs or allow more (--max-semitones, --max-tempo)"
+    with alone_in(out):
+        if jobs > 1:
+            prepare_to_listen(_SAMPLE_RATE)
+        with Workshop(jobs) as workshop:
+            songs = _listen(workshop, tracks, AnalysisCache(out / ".analysis"))
+            recipes = plan_remixes(
+                _usable(songs), STEMS, sample_rate=_SAMPLE_RATE, copies=copies, settings=settings
             )
-        _make(workshop, out, recipes, tracks)
-    _write_table(out / TABLE, recipes)
-    clear_away(out)
-    clear_away(out / ".analysis")
+            if not recipes:
+                raise InputError(
+                    f"no two of the {len(songs)} songs in {data} fit within "
+                    f"{settings.max_semitones} semitones and {settings.max_tempo:.0%} of tempo; "
+                    "add songs or allow more (--max-semitones, --max-tempo)"
+                )
+            _make(workshop, out, recipes, tracks)
+        _write_table(out / TABLE, recipes)
+        clear_away(out)
+        clear_away(out / ".analysis")
     return Remixes(
         [out / recipe.name for recipe in recipes],
         hosts=len({recipe.host for recipe in recipes}),

@@ -44,7 +44,7 @@ class FileLock:
     just taken hold of a new file of the same name.
 
     Args:
-        path: the file; created if missing, never removed.
+        path: the file; created if missing, never removed. Or a folder, but for Windows.
 
     Attributes:
         excludes_others: False once it was acquired on a file system that has no locks.
@@ -68,7 +68,8 @@ class FileLock:
         Raises:
             OSError: the file cannot be created or locked.
         """
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+        flags = os.O_RDONLY if self._path.is_dir() else os.O_RDWR | os.O_CREAT
+        descriptor = os.open(self._path, flags, 0o666)
         give_up = time.monotonic() + wait_s
         try:
             while not _try_lock(descriptor):
