@@ -172,7 +172,7 @@ class AudioChild:
             except EngineError as error:
                 if not task.patient:
                     raise
-                self._wait(str(error))
+                self._wait(str(error), engine=True)
             self._end_if_gone(stream)
 
     def _make_player(self, stream: DeviceStream, client: LiveStemClient) -> StemPlayer:
@@ -300,8 +300,8 @@ class AudioChild:
             )
         )
 
-    def _wait(self, text: str, pause_s: float = _RETRY_S) -> None:
-        _tell(Waiting(text=text))
+    def _wait(self, text: str, pause_s: float = _RETRY_S, *, engine: bool = False) -> None:
+        _tell(Waiting(text=text, engine=engine))
         if self._stop.wait(pause_s):
             os._exit(0)
 

@@ -128,6 +128,8 @@ class EngineKeeper:
             wanted = self._bereft or missed
             if not wanted or self.command is None or time.monotonic() < self._start_at_s:
                 return None
+            if not self._bereft and self._is_there():
+                return None
             self._start()
             return None if self._bereft else "the engine has gone; starting one"
         while (line := child.next_line(0.0)) is not None:
@@ -166,6 +168,17 @@ class EngineKeeper:
         except EngineError:
             return False
         return True
+
+    def _is_there(self) -> bool:
+        """Whether an engine that is not ours answers, or did when it was last asked.
+
+        One that refuses our session is there, and another one would only end at once.
+        """
+        now_s = time.monotonic()
+        if now_s < self._ask_at_s:
+            return True
+        self._ask_at_s = now_s + _ASKING_S
+        return self._answers()
 
     def _end_if_hung(self, child: ChildProcess) -> str | None:
         """End an engine that serves and answers nothing; it will be replaced as one that died."""

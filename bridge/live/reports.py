@@ -37,9 +37,11 @@ class Waiting:
 
     Attributes:
         text: a line that says what is missing.
+        engine: it is the engine.
     """
 
     text: str
+    engine: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,6 +64,7 @@ class LiveLoop(Closing):
         self._task = dataclasses.replace(task, controls=str(self._control_file))
         self._child: ChildProcess | None = None
         self._child_played = False
+        self._waits_for_engine = False
         self._first_word = False
         self._pause_s = _BACKOFF_S[0]
         self._start_at_s = 0.0
@@ -132,8 +133,11 @@ class LiveLoop(Closing):
     def _take(self, report: Report, news: list[str]) -> None:
         status = self.status
         match report:
-            case Waiting(text=text):
+            case Waiting(text=text, engine=engine):
                 status.phase = LivePhase.WAITING
+                if engine and not self._waits_for_engine:
+                    self._streamed_s = time.monotonic()
+                self._waits_for_engine = engine
                 if text != status.text:
                     news.append(f"waiting: {text}")
                 status.text = text
@@ -143,6 +147,9 @@ class LiveLoop(Closing):
                 status.measured = report
                 if report.engine == "streaming":
                     self._streamed_s = time.monotonic()
+                    if self._missed:
+                        self._missed = False
+                        news.append("stems again")
             case Refused(text=text):
                 if not self._task.patient:
                     raise ConfigError(text)
@@ -175,19 +182,17 @@ class LiveLoop(Closing):
             # Not in samples: the device may come back at another rate.
             budget_s=playing.budget / playing.sample_rate,
         )
-        self._child_played = True
+        self._child_played, self._waits_for_engine = True, False
         self._pause_s = _BACKOFF_S[0]
         self._streamed_s = time.monotonic()
 
     def _look_after_engine(self, news: list[str]) -> None:
-        missed = self._child_played and time.monotonic() - self._streamed_s > _MISSED_S
-        if missed != self._missed:
-            self._missed = missed
-            if missed and self._child is not None:
-                why = f" ({self._child.errors[-1]})" if self._child.errors else ""
-                news.append(f"no stems{why}; the delayed input plays")
-            elif not missed:
-                news.append("stems again")
+        needed = self._child_played or self._waits_for_engine
+        missed = needed and time.monotonic() - self._streamed_s > _MISSED_S
+        if missed and self._child_played and self._child is not None and not self._missed:
+            self._missed = True
+            why = f" ({self._child.errors[-1]})" if self._child.errors else ""
+            news.append(f"no stems{why}; the delayed input plays")
         line = self._engine.poll(missed=missed)
         self.status.engine_starts = self._engine.starts
         if line is not None:
@@ -215,7 +220,7 @@ class LiveLoop(Closing):
 
     def _start_child(self) -> None:
         self._child = ChildProcess.of_module(_CHILD, f"{self._task.to_json()}\n")
-        self._first_word = self._child_played = False
+        self._first_word = self._child_played = self._waits_for_engine = False
 
     def _child_ended(self, child: ChildProcess, news: list[str]) -> None:
         if child.exit_code not in (0, 2):

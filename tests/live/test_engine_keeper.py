@@ -57,6 +57,25 @@ def test_an_engine_is_started_kept_and_ended(folder: Path) -> None:
     assert not second.is_running()
 
 
+def test_beside_an_engine_that_answers_none_is_started_whatever_a_session_lacks(
+    folder: Path,
+) -> None:
+    others, ours = keeper_in(folder), keeper_in(folder)
+    others.ensure()
+    end_s = time.monotonic() + 3.0
+    while time.monotonic() < end_s:
+        assert ours.poll(missed=True) is None
+        time.sleep(0.01)
+    assert ours.starts == 0
+    others.close()
+    deadline_s = time.monotonic() + 60
+    while (line := ours.poll(missed=True)) is None:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+    assert (line, ours.starts) == ("the engine has gone; starting one", 1)
+    ours.close()
+
+
 def test_one_that_hangs_is_ended_and_started_again(folder: Path) -> None:
     keeper = keeper_in(folder)
     keeper.ensure()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.live import supervisor
 from bridge.live.engine_keeper import EngineKeeper
-from bridge.live.reports import Ended, Playing, Reason, encode
+from bridge.live.reports import Ended, Playing, Reason, Waiting, encode
 from bridge.live.supervisor import LiveLoop
 from bridge.live.task import AudioTask
 from bridge.run_folder import ipc_endpoints
@@ -16,6 +19,7 @@ from bridge.run_folder import ipc_endpoints
 if TYPE_CHECKING:
     import pytest
 
+ENGINE = Path(__file__).parents[1] / "bridge" / "serve_fake.py"
 PLAYING = Playing(
     input="in",
     output="out",
@@ -28,18 +32,24 @@ PLAYING = Playing(
     consistency="off",
     budget=8192,
 )
+GONE = Ended(reason=Reason.SERVER_GONE, text="the server has gone", block=256)
 LONGER = Ended(reason=Reason.LONGER_BLOCKS, text="longer blocks", block=512)
 
 
-def second_task(folder: Path, monkeypatch: pytest.MonkeyPatch, first: list[str]) -> AudioTask:
-    """What the second child is told, after the first one has said some lines."""
-    (folder / "0").write_text("\n".join(first))
-    (folder / "1").write_text(encode(PLAYING))
+def scripted(folder: Path, monkeypatch: pytest.MonkeyPatch, lines: list[list[str]]) -> AudioTask:
+    """Let the first child, the second and so on say some lines."""
+    for turn, said in enumerate(lines):
+        (folder / str(turn)).write_text("\n".join(said))
     monkeypatch.setenv("STREAMSEP_SCRIPT", str(folder))
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
     monkeypatch.setattr(supervisor, "_CHILD", "scripted_child")
-    task = AudioTask(input="in", output="out", address="ipc:///nowhere")
+    return AudioTask(input="in", output="out", address="ipc:///nowhere")
+
+
+def second_task(folder: Path, monkeypatch: pytest.MonkeyPatch, first: list[str]) -> AudioTask:
+    """What the second child is told, after the first one has said some lines."""
+    task = scripted(folder, monkeypatch, [first, [encode(PLAYING)]])
     keeper = EngineKeeper(ipc_endpoints(folder), None, None)
     tasks = folder / "tasks"
     with LiveLoop(task, keeper) as loop:
@@ -60,8 +70,25 @@ def test_longer_blocks_than_at_first_are_expected_from_then_on(
 def test_the_budget_is_the_same_time_at_every_rate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gone = Ended(reason=Reason.SERVER_GONE, text="the server has gone", block=256)
-    task = second_task(tmp_path, monkeypatch, [encode(PLAYING), encode(gone)])
+    task = second_task(tmp_path, monkeypatch, [encode(PLAYING), encode(GONE)])
     assert task.least_block == 1
     for rate in (44_100, 48_000, 96_000):
         assert round(task.budget_s * rate) == round(8192 * rate / 44_100)
+
+
+def test_an_engine_that_went_while_the_device_was_away_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    none_answers = encode(Waiting(text="no engine answers", engine=True))
+    task = scripted(tmp_path, monkeypatch, [[encode(PLAYING), encode(GONE)], [none_answers]])
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, str(ENGINE), folder, "--lifeline"]
+        keeper = EngineKeeper(ipc_endpoints(Path(folder)), None, command)
+        news: list[str] = []
+        with contextlib.closing(keeper), LiveLoop(task, keeper) as loop:
+            end_s = time.monotonic() + 60
+            while not keeper.starts:
+                assert time.monotonic() < end_s
+                news += loop.poll(0.1)
+    assert "the engine has gone; starting one" in news
+    assert not [line for line in news if "stems" in line], news
