@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
+import time
 
 import pytest
 from support import require
@@ -90,6 +91,8 @@ def test_curves_are_cut_where_a_run_goes_on(tmp_path):
     for number in range(1, 6):
         first.stepped(step(number))
     first.validated(validation(5))
+    # Files are read in the order of their names, which hold the second in which they were begun.
+    time.sleep(1.1)
     second = TensorBoardLog(tmp_path, 3)
     second.stepped(step(4))
     second.validated(validation(4))
