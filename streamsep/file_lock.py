@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 __all__ = ["FileLock"]
 
 _POLL_S = 0.1
-# What flock says on file systems without locks: some network disks, and FUSE.
-_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
+# What flock says on file systems without locks: some network disks, and FUSE. The last one is for
+# folders on NFS, which locks only what is open for writing.
+_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EBADF}
 
 if sys.platform == "win32":
     import msvcrt

@@ -238,10 +238,12 @@ class LiveLoop(Closing):
         self._pause_s = min(max(2 * self._pause_s, _BACKOFF_S[1]), _BACKOFF_S[2])
 
     def _drain(self, child: ChildProcess) -> None:
-        """Take the last counts of a child that is ending."""
+        """Take the last counts of a child that is ending, and say what it still has to tell."""
         deadline_s = time.monotonic() + _CLOSING_S
         while not child.drained and time.monotonic() < deadline_s:
             line = child.next_line(0.05)
             report = decode(line) if line is not None else None
             if isinstance(report, Measured):
                 self.status.measured = report
+            elif isinstance(report, Noted):
+                logger.warning("%s", report.text)

@@ -2,7 +2,8 @@
 
 It takes its task on standard input like the real one, appends it to the file `tasks` of its folder,
 and says the lines of the file named after its turn: `0`, `1`, and so on. The first one ends then,
-all others when their standard input does.
+all others when their standard input does; before that they say the lines of the file `last`, if
+there is one.
 """
 
 from __future__ import annotations
@@ -22,3 +23,6 @@ if __name__ == "__main__":
     sys.stdout.flush()
     if turn:
         sys.stdin.read()
+        last = folder / "last"
+        if last.exists():
+            sys.stdout.write(last.read_text() + "\n")

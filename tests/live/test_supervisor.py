@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from bridge.live import supervisor
 from bridge.live.engine_keeper import EngineKeeper
-from bridge.live.reports import Ended, Playing, Reason, Waiting, encode
+from bridge.live.reports import Ended, Noted, Playing, Reason, Waiting, encode
 from bridge.live.supervisor import LiveLoop
 from bridge.live.task import AudioTask
 from bridge.run_folder import ipc_endpoints
@@ -92,3 +92,11 @@ def test_an_engine_that_went_while_the_device_was_away_is_replaced(
                 news += loop.poll(0.1)
     assert "the engine has gone; starting one" in news
     assert not [line for line in news if "stems" in line], news
+
+
+def test_what_goes_wrong_at_the_very_end_is_told_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "last").write_text(encode(Noted(text="recording has stopped after 1.0 s")))
+    second_task(tmp_path, monkeypatch, [encode(PLAYING), encode(GONE)])
+    assert "recording has stopped after 1.0 s" in caplog.messages

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from cli.commands import typed
 
+from streamsep import file_lock
 from streamsep.training import alone
 from streamsep.training.alone import alone_in
 
@@ -43,6 +46,18 @@ def test_a_second_run_in_a_folder_is_refused_in_one_line(
         remix = ("remix", songs, out)
         typed(capsys, *remix).check_one_line(2, f"another run is at work in {out}")
     assert typed(capsys, *train).code == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="locks are POSIX here")
+def test_where_folders_have_no_locks_a_run_goes_on_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.EBADF, "Bad file descriptor")
+
+    monkeypatch.setattr(file_lock.fcntl, "flock", flock)
+    with alone_in(tmp_path / "run"):
+        assert list(tmp_path.iterdir()) == [tmp_path / "run"]
 
 
 def test_a_folder_is_free_again_after_an_error(tmp_path: Path) -> None:
