@@ -3,6 +3,7 @@
     uv run python benchmarks/incremental.py                       # the starter, songs of the band
     uv run python benchmarks/incremental.py song.wav other.flac
     uv run python benchmarks/incremental.py --model hdemucs_high_musdb --preset live
+    uv run python benchmarks/incremental.py --context 129024      # more than the starter gets
 
 Both see the same windows, one after the other, in one process. Agreement is the energy of the
 network's estimates over that of the difference, for the samples that a stream would emit.
@@ -13,6 +14,7 @@ from __future__ import annotations
 import math
 import statistics
 import time
+from dataclasses import replace
 from pathlib import Path  # noqa: TC003 - typer reads it
 from typing import TYPE_CHECKING, Annotated
 
@@ -98,13 +100,19 @@ def main(
     files: Annotated[list[Path] | None, typer.Argument(help="Songs at 44.1 kHz.")] = None,
     model: str = "starter",
     preset: str = "instant",
+    context: Annotated[
+        int | None, typer.Option(help="Samples; what the network gets at the preset if left out.")
+    ] = None,
     seconds: float = 16.0,
 ) -> None:
     """Print a line a song and write all figures as JSON."""
-    network = load_separator(model).separator
+    loaded = load_separator(model)
+    network = loaded.separator
     if not isinstance(network, HybridDemucs) or not HybridFollower.fits(network.config):
         raise typer.BadParameter(f"'{model}' is no network that can be followed")
-    config = StreamConfig.from_preset(load_preset(preset))
+    config = StreamConfig.from_preset(load_preset(preset)).fitted_to(loaded)
+    if context is not None:
+        config = replace(config, context=context)
     results = {}
     with torch.inference_mode():
         for name, mix in songs(files or [], seconds).items():
@@ -115,7 +123,8 @@ def main(
                 f"{each['hop_ms']:.0f} ms, a window {each['window_ms']:.0f} ms: "
                 f"{each['window_ms'] / each['hop_ms']:.2f} × faster"
             )
-    write_results("incremental", {"model": model, "preset": preset, "songs": results})
+    chosen = {"model": model, "preset": preset, "context": config.context}
+    write_results("incremental", {**chosen, "songs": results})
 
 
 if __name__ == "__main__":

@@ -63,8 +63,9 @@ class FileLock:
             wait_s: longest time to wait in seconds.
 
         Returns:
-            False if another process still holds it. On a file system without locks always True,
-            and `excludes_others` is False: then several may be at work, and must not meet.
+            False if another process still holds it, or held it and has removed the file. On a file
+            system without locks always True, and `excludes_others` is False: then several may be at
+            work, and must not meet.
 
         Raises:
             OSError: the file cannot be created or locked.
@@ -84,8 +85,18 @@ class FileLock:
                 raise
             self.excludes_others = False
             return True
+        if not self._is_at_its_place(descriptor):
+            os.close(descriptor)
+            return False
         self._descriptor = descriptor
         return True
+
+    def _is_at_its_place(self, descriptor: int) -> bool:
+        """Whether what was opened is still what others would open."""
+        try:
+            return os.path.samestat(os.fstat(descriptor), self._path.stat())
+        except FileNotFoundError:
+            return False
 
     def release(self) -> None:
         """Give the lock back."""

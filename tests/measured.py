@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
-from streamsep.measuring import Machine, Measurement
+from streamsep.measuring import Machine, Measurement, fingerprint
 
 __all__ = ["MACHINE", "measurement"]
 
@@ -13,13 +15,14 @@ MACHINE = Machine(processor="abacus", cores=2, torch="2.11.0", streamsep="0.1.0"
 
 def measurement(**changed: object) -> Measurement:
     """One that holds, but for what is changed."""
-    facts: dict[str, object] = {
+    facts: dict[str, Any] = {
         "machine": MACHINE,
         "device": "cpu",
         "threads": 2,
         "measured": datetime(2025, 1, 1, tzinfo=UTC),
         "model": "net",
         "model_file": "/net.safetensors",
+        "member_files": (),
         "preset": "live",
         "sample_rate": 44_100,
         "context": 116_736,
@@ -40,4 +43,7 @@ def measurement(**changed: object) -> Measurement:
         "sessions": 1,
         "playable": True,
     }
-    return Measurement.model_validate({**facts, **changed})
+    facts |= changed
+    files = (facts["model_file"], *facts["member_files"])
+    facts.setdefault("fingerprint", fingerprint(map(Path, files)))
+    return Measurement.model_validate(facts)

@@ -76,7 +76,7 @@ def local_lines(
         StreamSepError: the network or the preset cannot be used.
     """
     network = load_model(model, device=device) if isinstance(model, str | Path) else model
-    tiling = StreamConfig.from_preset(load_preset(preset)).fitted_to(network.stride)
+    tiling = StreamConfig.from_preset(load_preset(preset)).fitted_to(network)
     there = DeviceSeparator(network, device, largest_batch=1)
     there.prepare(tiling.segment)
 

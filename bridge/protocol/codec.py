@@ -36,6 +36,7 @@ from bridge.protocol.messages import (
     Stems,
     Welcome,
 )
+from bridge.protocol.stem_list import join_stems, split_stems
 from streamsep.errors import LocalProtocolError, RemoteProtocolError
 
 if TYPE_CHECKING:
@@ -118,13 +119,14 @@ def _encode_text(message: Hello | Welcome | Error | Bye) -> tuple[bytes, bytes]:
             fields: dict[str, object] = {
                 name: getattr(message, name) for name in Hello.__dataclass_fields__
             }
-            # Often the name of a file, which may hold anything.
+            # Often the name of a file, which may hold anything; so is that of a network.
             fields["client"] = _one_line(message.client)
         case Welcome():
             header = Header(Kind.WELCOME, stream=message.stream)
             fields = {name: getattr(message, name) for name in Welcome.__dataclass_fields__}
             del fields["stream"]
-            fields["stems"] = ",".join(message.stems)
+            fields["model"] = _one_line(message.model)
+            fields["stems"] = join_stems(message.stems)
         case Error():
             header = Header(Kind.ERROR, message.code, message.stream)
             fields = {"text": _one_line(message.text)}
@@ -206,16 +208,13 @@ def _decode_hello(header: Header, body: Frame) -> Hello:
 
 def _decode_welcome(header: Header, body: Frame) -> Welcome:
     fields = parse_fields(body)
-    stems = tuple(_text(fields, "stems").split(","))
-    if len(stems) > MOST_STEMS or len(set(stems)) < len(stems) or not all(stems):
-        raise RemoteProtocolError(f"no list of stems: {fields['stems']!r}")
     if header.stream == 0:
         raise RemoteProtocolError("WELCOME gives the session no number")
     return Welcome(
         stream=header.stream,
         engine=_text(fields, "engine"),
         model=_text(fields, "model"),
-        stems=stems,
+        stems=split_stems(_text(fields, "stems")),
         sample_rate=_number(fields, "sample_rate", 1, _HIGHEST_RATE),
         channels=_number(fields, "channels", 1, MOST_CHANNELS),
         preset=_text(fields, "preset"),

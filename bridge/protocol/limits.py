@@ -6,6 +6,7 @@ __all__ = [
     "HIGHEST_POSITION",
     "LARGEST_BODY",
     "LARGEST_FIELDS",
+    "LARGEST_STEM_LIST",
     "LONGEST_BLOCK",
     "MOST_CHANNELS",
     "MOST_STEMS",
@@ -18,7 +19,10 @@ MOST_CHANNELS = 32
 """Channels of a session."""
 
 MOST_STEMS = 16
-"""Stems of a network."""
+"""Stems of a network that sessions can have; files may be separated into more."""
+
+LARGEST_STEM_LIST = 2_048
+"""Bytes that the names of the stems may take, so that the rest of WELCOME fits beside them."""
 
 LARGEST_FIELDS = 4_096
 """Bytes of a body that is text."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, get_args
 
+from bridge.protocol.stem_list import join_stems
 from bridge.server.capacity import Capacity, Demand, proposed_budget_s, time_to_compute_s
 from bridge.server.following import Following
 from bridge.server.measurements import Measurements
@@ -22,11 +23,11 @@ from streamsep.devices import make_executor
 from streamsep.engine import StreamConfig
 from streamsep.engine.consistency import ConsistencyName, make_consistency
 from streamsep.engine.separator import follow
-from streamsep.errors import ConfigError
+from streamsep.errors import ConfigError, LocalProtocolError
 from streamsep.measuring import MOST_RTF
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import torch
 
@@ -65,7 +66,7 @@ class Engine:
     Raises:
         ConfigError: a preset does not fit the separator or is not among the presets; the device
             does not have the precision, or it is to be chosen for followed streams; the separator
-            has no stem that the consistency needs.
+            has no stem that the consistency needs, or stems that no client could be told.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Engine:
     ) -> None:
         if preset not in presets:
             raise ConfigError(f"unknown preset '{preset}', expected {', '.join(presets)}")
+        _check_stems(model, separator.sources)
         if incremental and precision is not None:
             raise ConfigError(
                 f"precision {precision} is for whole windows and has no effect on streams that are "
@@ -103,7 +105,7 @@ class Engine:
         self.allow_late = allow_late
         self.capacity = Capacity(allow_late=allow_late)
         self.presets = {
-            name: StreamConfig.from_preset(each).fitted_to(separator.stride)
+            name: StreamConfig.from_preset(each).fitted_to(separator)
             for name, each in presets.items()
         }
         executor = make_executor(separator, device, precision=precision)
@@ -299,3 +301,17 @@ class Engine:
                 return
             self.measurements.forget(self.presets.values())
         self.measurements.measure(config)
+
+
+def _check_stems(model: str, names: Sequence[str]) -> None:
+    """Make sure that clients can be told which stems there are.
+
+    Raises:
+        ConfigError: they cannot.
+    """
+    try:
+        join_stems(names)
+    except LocalProtocolError as error:
+        raise ConfigError(
+            f"'{model}' cannot be served: {error}; files can be separated without an engine"
+        ) from error

@@ -26,6 +26,7 @@ from bridge.server.control import Control
 from bridge.server.door import Door
 from bridge.server.sessions import SessionTable
 from bridge.server.telemetry import Telemetry
+from streamsep.errors import LocalProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -156,16 +157,23 @@ class EngineServer:
 
     def _send(self, answers: Sequence[Answer]) -> None:
         for answer in answers:
-            number, name = answer.peer
             try:
-                self._doors[number].audio.send_multipart(
-                    [name, *encode(answer.message)], zmq.NOBLOCK
-                )
-            except zmq.ZMQError as error:
-                # Gone, or so slow that its queue is full: either way it cannot be served.
-                if not isinstance(answer.message, Error):
-                    logger.warning("a peer cannot be reached: %s", error)
-                self.sessions.drop(answer.peer)
+                frames = encode(answer.message)
+            except LocalProtocolError as error:
+                # A fault of ours, and that of one session alone. Its ERROR fits any text.
+                self._send(self.sessions.give_up(answer.peer, str(error)))
+            else:
+                self._deliver(answer, frames)
+
+    def _deliver(self, answer: Answer, frames: Sequence[bytes | memoryview]) -> None:
+        number, name = answer.peer
+        try:
+            self._doors[number].audio.send_multipart([name, *frames], zmq.NOBLOCK)
+        except zmq.ZMQError as error:
+            # Gone, or so slow that its queue is full: either way it cannot be served.
+            if not isinstance(answer.message, Error):
+                logger.warning("a peer cannot be reached: %s", error)
+            self.sessions.drop(answer.peer)
 
     def _wake(self) -> None:
         if self._woken:

@@ -224,6 +224,15 @@ class SessionTable:
                 "session %08x of '%s' is over", session.welcome.stream, session.hello.client
             )
 
+    def give_up(self, peer: Peer, text: str) -> list[Answer]:
+        """End a session for a fault of our own.
+
+        Args:
+            peer: whose.
+            text: what is wrong.
+        """
+        return self._fail(peer, ErrorCode.INTERNAL, text)
+
     def close(self) -> list[Answer]:
         """End all sessions."""
         answers = [

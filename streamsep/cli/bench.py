@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from streamsep.cli.device_precision import PrecisionChoice
-from streamsep.cli.screen import AsJson, CacheDir
-from streamsep.cli.separate_options import Device, Download
+from streamsep.cli.shared_options import AsJson, CacheDir, Device, Download
 from streamsep.errors import OutputError
 
 if TYPE_CHECKING:

@@ -13,17 +13,25 @@ from rich.progress import BarColumn, Progress, TextColumn
 from bridge.server.capacity import Demand, most_sessions, proposed_budget_s
 from bridge.server.engine import LEAST_FADE
 from streamsep.cli.device_precision import precision_of_weights
-from streamsep.cli.kept_costs import kept_costs
+from streamsep.cli.engine_costs import engine_costs
 from streamsep.cli.loading import announce_model, load_with_progress
 from streamsep.devices.out_of_memory import is_out_of_memory, release_memory
 from streamsep.devices.precision import arithmetic, check_precision
 from streamsep.engine import StreamConfig
 from streamsep.errors import ConfigError, OutputError, StreamSepError
-from streamsep.measuring import MOST_RTF, HopCost, Measurement, Workload, this_machine
+from streamsep.measuring import (
+    MOST_RTF,
+    HopCost,
+    Measurement,
+    Workload,
+    fingerprint,
+    this_machine,
+)
 from streamsep.measuring.device import device_name, device_peak_bytes, forget_device_peak
 from streamsep.measuring.hops import HopTimes, measure_hops
 from streamsep.measuring.other_programs import OtherPrograms
 from streamsep.measuring.peak_memory import forget_peak, peak_memory_bytes
+from streamsep.measuring.recorded_names import path_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -129,7 +137,7 @@ class BenchRound:
     def _measure(
         self, network: LoadedModel, preset: LatencyPreset, show: Callable[[float], None]
     ) -> Measurement:
-        config = StreamConfig.from_preset(preset).fitted_to(network.stride)
+        config = StreamConfig.from_preset(preset).fitted_to(network)
         release_memory()
         forget_peak()
         forget_device_peak(self._device)
@@ -150,7 +158,9 @@ class BenchRound:
             threads=torch.get_num_threads(),
             measured=datetime.now(UTC),
             model=network.name,
-            model_file=str(network.path.resolve()),
+            model_file=path_text(network.path),
+            member_files=tuple(map(path_text, network.member_files)),
+            fingerprint=fingerprint(network.files),
             preset=preset.name,
             sample_rate=network.sample_rate,
             context=config.context,
@@ -185,7 +195,7 @@ class BenchRound:
 
         That it cannot be kept is told once, by whoever keeps the measurement itself.
         """
-        if network.device != "cpu":
+        if torch.device(network.device).type != "cpu":
             return
         tiling = measured.model_dump(include={"hop", "look_ahead", "crossfade"})
         segment = measured.context + measured.hop + measured.look_ahead
@@ -195,7 +205,7 @@ class BenchRound:
             measured=measured.measured,
         )
         with suppress(OutputError):
-            kept_costs(network, cache_dir, precision=self._precision).keep(cost)
+            engine_costs(network, cache_dir, precision=self._precision).keep(cost)
 
     def _time(
         self, network: LoadedModel, config: StreamConfig, show: Callable[[float], None]

@@ -9,33 +9,41 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamsep.cli.screen import CacheDir
-from streamsep.cli.separate_options import (
-    ClipModeChoice,
+from streamsep.cli.shared_options import (
+    CacheDir,
     Consistency,
     ConsistencyChoice,
     Device,
     Download,
+    LatencyPresetName,
+    ModelName,
+    Refinement,
+    RefinementChoice,
+    Segment,
+    Shifts,
+)
+from streamsep.cli.track_batch import (
+    carry_out,
+    check_segments,
+    chosen_encoding,
+    is_among,
+    live_tiling,
+)
+from streamsep.cli.track_options import (
+    ClipModeChoice,
     Float32,
     Int24,
     Jobs,
     JsonLines,
-    LatencyPresetName,
-    ModelName,
     Mp3Bitrate,
     Overlap,
-    Refinement,
-    RefinementChoice,
     Seed,
-    Segment,
-    Shifts,
     Tracks,
 )
 from streamsep.errors import ConfigError
 
 if TYPE_CHECKING:
     from streamsep.config.board import BoardConfig
-    from streamsep.files import Encoding
     from streamsep.offline import OutputLayout
 
 __all__ = ["board"]
@@ -84,7 +92,7 @@ def board(
     file_format: FormatChoice = Format.WAV,
     int24: Int24 = False,
     float32: Float32 = False,
-    mp3_bitrate: Mp3Bitrate = 320,
+    mp3_bitrate: Mp3Bitrate = None,
     clip_mode: ClipModeChoice = None,
     device: Device = "auto",
     shifts: Shifts = 0,
@@ -111,14 +119,13 @@ def board(
         return _list(as_json=as_json)
     if name is None:
         raise ConfigError("no BOARD was given; see 'streamsep board --list'")
-    if latency_preset is not None and (segment is not None or overlap is not None):
-        raise ConfigError(
-            "--latency-preset sets its own segments: leave out --segment and --overlap"
-        )
+    check_segments(latency_preset, segment, overlap)
     from streamsep.config.board import load_board
 
     config = load_board(name)
-    encoding = _encoding(file_format, int24=int24, float32=float32, bitrate=mp3_bitrate)
+    encoding = chosen_encoding(
+        file_format.value, int24=int24, float32=float32, bitrate_kbps=mp3_bitrate
+    )
     if not tracks:
         raise ConfigError("no FILE or DIR was given; see 'streamsep board --help'")
     from streamsep.cli.loading import (
@@ -127,21 +134,20 @@ def board(
         file_tiling,
         load_with_progress,
     )
-    from streamsep.cli.track_batch import carry_out, is_among, live_tiling
     from streamsep.files import expand
-    from streamsep.offline import SeparationOptions
+    from streamsep.offline import SeparationOptions, tracks_under_way
     from vst_wrapper.boards import BoardRenderer, check_board
 
     device = choose_device(device)
     # All that can be wrong without the network is looked at before one is fetched.
     check_board(config)
     layout = _layout(out, config, filename)
-    found, errors = expand(tracks, exclude=out)
+    found, bad = expand(tracks, exclude=out)
     if is_among(out, tracks):
         # The output folder is what shall be rendered (`.` into `.`): only leave out its results.
-        found, errors = expand(tracks, exclude=out / config.name)
+        found, bad = expand(tracks, exclude=out / config.name)
     if not found:
-        raise errors[0] if errors else ConfigError("no audio files were found")
+        raise bad[0].error if bad else ConfigError("no audio files were found")
     live = live_tiling(latency_preset)
     options = SeparationOptions(
         shifts=shifts,
@@ -155,13 +161,14 @@ def board(
     network = load_with_progress(model, device=device, cache_dir=cache_dir, download=download)
     options = replace(
         options,
-        tiling=live.fitted_to(network.stride) if live else file_tiling(network, segment, overlap),
+        tiling=live.fitted_to(network) if live else file_tiling(network, segment, overlap),
     )
-    renderer = BoardRenderer(config, network.sources, min(jobs, len(found)))
+    boards = tracks_under_way(len(found), jobs, options)
+    renderer = BoardRenderer(config, network.sources, boards)
     announce_model(network, quiet=as_json)
     return carry_out(
         found,
-        errors,
+        bad,
         network,
         options,
         layout,
@@ -196,17 +203,3 @@ def _layout(out: Path, config: BoardConfig, template: str | None) -> OutputLayou
     several = len(config.outputs) > 1 or ALL_STEMS in config.outputs
     default = DEFAULT_TEMPLATE if several else "{track}.{ext}"
     return OutputLayout(out, config.name, template or default, several)
-
-
-def _encoding(file_format: Format, *, int24: bool, float32: bool, bitrate: int) -> Encoding:
-    from streamsep.files import Encoding
-
-    if int24 and float32:
-        raise ConfigError("--int24 and --float32 exclude each other")
-    if file_format is Format.MP3 and (int24 or float32):
-        raise ConfigError("mp3 has no sample format: leave out --int24 and --float32")
-    return Encoding(
-        container=file_format.value,
-        samples="int24" if int24 else "float32" if float32 else "int16",
-        bitrate_kbps=bitrate,
-    )

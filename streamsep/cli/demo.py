@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streamsep.cli.destinations import is_there
+from streamsep.cli.shared_options import CacheDir
+from streamsep.errors import ConfigError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -20,6 +24,8 @@ __all__ = ["demo"]
 
 BLOCK = 512
 """Samples per block: what a sound card would hand over."""
+
+_MIXTURE = "mixture"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +58,7 @@ def demo(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for stems and picture.")] = Path(
         "streamsep-demo"
     ),
-    cache_dir: Annotated[
-        Path | None,
-        typer.Option(envvar="STREAMSEP_CACHE_DIR", help="Folder of downloaded networks."),
-    ] = None,
+    cache_dir: CacheDir = None,
 ) -> None:
     """Play a song through the live engine and show what comes out.
 
@@ -73,7 +76,8 @@ def demo(
     material = _from_file(song, seconds) if song is not None else _from_band(seed, seconds)
     device = choose_device(device)
     network = load_with_progress(model, device=device, cache_dir=cache_dir, download=True)
-    tiling = StreamConfig.from_preset(preset).fitted_to(network.stride)
+    _check_song_is_kept(song, out, network)
+    tiling = StreamConfig.from_preset(preset).fitted_to(network)
     typer.echo(f"song: {material.title}")
     announce_model(network, quiet=False)
     live = FixedLatencySeparator(
@@ -88,7 +92,7 @@ def demo(
     )
     _announce_latency(preset.name, tiling, live.latency, material.sample_rate)
     estimates, block_times_s = _play(live, material.mixture)
-    _report_speed(block_times_s, material, tiling.hop, network.sample_rate)
+    _report_speed(block_times_s, material, tiling, network.sample_rate)
     named = dict(zip(network.sources, estimates, strict=True))
     if material.stems:
         _report_quality(material, named)
@@ -123,6 +127,21 @@ def _from_file(path: Path, seconds: float) -> _Material:
                 break
         mixture = torch.cat(blocks, dim=-1)[:, :wanted]
         return _Material(f"{path}, its first {seconds:g} s", mixture, {}, reader.sample_rate)
+
+
+def _check_song_is_kept(song: Path | None, out: Path, network: LoadedModel) -> None:
+    """Let nobody's song be replaced by what is made of it.
+
+    Raises:
+        ConfigError: it would be.
+    """
+    for name in (_MIXTURE, *network.sources):
+        path = _wav(out, name)
+        if song is not None and is_there(path) and path.samefile(song):
+            raise ConfigError(
+                f"'{path}' is the song itself and would be written over; choose another folder "
+                "with --out"
+            )
 
 
 def _announce_latency(name: str, tiling: StreamConfig, latency: int, sample_rate: int) -> None:
@@ -162,12 +181,20 @@ def _play(live: FixedLatencySeparator, mixture: Tensor) -> tuple[Tensor, list[fl
     return torch.cat(outputs, dim=-1)[..., latency:], times_s
 
 
-def _report_speed(times_s: list[float], material: _Material, hop: int, network_rate: int) -> None:
+def _report_speed(
+    times_s: list[float], material: _Material, tiling: StreamConfig, network_rate: int
+) -> None:
     duration_s = material.mixture.shape[-1] / material.sample_rate
+    hop_ms = 1000 * tiling.hop / network_rate
     # Most blocks only fill the segment; those that complete a hop run the network.
-    hops = max(1, round(duration_s * network_rate / hop))
+    hops = int((duration_s * network_rate - tiling.look_ahead) // tiling.hop)
+    if hops < 1:
+        typer.echo(
+            f"RTF: not measured (a hop lasts {hop_ms:.0f} ms, and none was complete before the "
+            "end: take a longer song)"
+        )
+        return
     busy_ms = [1000 * seconds for seconds in sorted(times_s)[-hops:]]
-    hop_ms = 1000 * hop / network_rate
     verdict = "keeps up" if busy_ms[-1] < hop_ms else "would fall behind live"
     typer.echo(
         f"RTF: {sum(times_s) / duration_s:.2f} (a hop lasts {hop_ms:.0f} ms and took "
@@ -177,16 +204,20 @@ def _report_speed(times_s: list[float], material: _Material, hop: int, network_r
 
 
 def _report_quality(material: _Material, estimates: dict[str, Tensor]) -> None:
+    import torch
     from rich.table import Table
 
+    from streamsep.audio.nsdr import nsdr_db
+    from streamsep.audio.silence import sounding_stems
     from streamsep.cli.screen import output
-    from streamsep.evaluation.nsdr import nsdr_db
 
     table = Table("stem", "mixture", "estimate", title="nSDR in dB (silence scores 0)")
-    for name, stem in material.stems.items():
+    stems = torch.stack(list(material.stems.values()))
+    sounding = sounding_stems(stems, material.mixture, window=material.sample_rate).tolist()
+    for (name, stem), sounds in zip(material.stems.items(), sounding, strict=True):
         if name not in estimates:
             continue
-        if not bool(stem.any()):
+        if not sounds:
             table.add_row(name, "not playing", "")
             continue
         before, after = nsdr_db(stem, material.mixture), nsdr_db(stem, estimates[name])
@@ -198,13 +229,14 @@ def _write(
     out: Path, material: _Material, estimates: dict[str, Tensor], network: LoadedModel
 ) -> None:
     from streamsep.evaluation.picture import save_spectrograms
-    from streamsep.files import Encoding, StemWriter
+    from streamsep.files import Encoding, StemWriter, remove_leftovers
 
+    remove_leftovers(out)
     channels = material.mixture.shape[0]
     comment = {"comment": f"streamsep demo, separated with {network.name}"}
-    sounds = {"mixture": material.mixture, **estimates}
+    sounds = {_MIXTURE: material.mixture, **estimates}
     for name, sound in sounds.items():
-        path = out / f"{name}.wav"
+        path = _wav(out, name)
         with StemWriter(
             path, material.sample_rate, channels, Encoding(), metadata=comment
         ) as writer:
@@ -213,3 +245,8 @@ def _write(
     save_spectrograms(picture, sounds, material.sample_rate)
     names = ", ".join(f"{name}.wav" for name in sounds)
     typer.echo(f"written to {out}/: {names}, {picture.name}")
+
+
+def _wav(out: Path, name: str) -> Path:
+    """Where the mixture or a stem goes."""
+    return out / f"{name}.wav"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from streamsep.cli.screen import AsJson, new_table, output, show_json
+from streamsep.cli.screen import new_table, output, show_json
+from streamsep.cli.shared_options import AsJson
 
 __all__ = ["devices"]
 

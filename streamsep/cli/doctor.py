@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from streamsep.cli.screen import AsJson, CacheDir, new_table, output, show_json
+from streamsep.cli.screen import new_table, output, show_json
+from streamsep.cli.shared_options import AsJson, CacheDir
 
 if TYPE_CHECKING:
     from streamsep.cli.checks import Finding

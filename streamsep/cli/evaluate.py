@@ -22,8 +22,8 @@ from streamsep.cli.evaluate_options import (
     SweepSegments,
     UseMixtureFile,
 )
-from streamsep.cli.screen import CacheDir
-from streamsep.cli.separate_options import (
+from streamsep.cli.shared_options import (
+    CacheDir,
     Consistency,
     ConsistencyChoice,
     Device,
@@ -40,10 +40,9 @@ from streamsep.errors import ConfigError, InputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from streamsep.evaluation.methods import Finish, Live, Method
+    from streamsep.evaluation.methods import Finish, Live
+    from streamsep.evaluation.plan import EvaluationPlan
     from streamsep.evaluation.report import Report
-    from streamsep.evaluation.scores import SongScores
-    from streamsep.evaluation.songs import Song
     from streamsep.evaluation.sweep import Grid
     from streamsep.models import LoadedModel
 
@@ -85,31 +84,33 @@ def evaluate(
     and silence score. Writes results.csv, .json, .md and .html. A run that was stopped goes on
     where it stopped. Exit code: 0 all done, 1 some songs failed, 2 nothing could be done.
     """
-    from streamsep.cli.loading import announce_model, choose_device, load_with_progress
-    from streamsep.evaluation.methods import Finish
+    from streamsep.cli.loading import (
+        announce_model,
+        choose_device,
+        file_tiling,
+        load_with_progress,
+    )
+    from streamsep.evaluation.methods import Finish, Offline
+    from streamsep.evaluation.plan import EvaluationPlan
     from streamsep.evaluation.songs import find_songs
     from streamsep.models import load_model
 
     bss = _wants_bss(metrics)
     stem_names = read_stem_names(stem_name or [])
     finish = Finish(consistency=consistency.value, refinement=refine.value)
-    presets = _live_methods(preset or [], finish, incremental)
+    streams = _live_methods(preset or [], finish)
     grid = _grid(sweep, sweep_hops, sweep_look_aheads, sweep_segments)
     if not data.is_dir():
         raise InputError(f"'{data}' is no folder: give one that holds a folder per song")
     device = choose_device(device)
     network = load_with_progress(model, device=device, cache_dir=cache_dir, download=download)
     announce_model(network, quiet=False)
-    if incremental and not _can_follow(network):
-        typer.echo(
-            f"--incremental changes nothing: '{network.name}' computes every window anew", err=True
-        )
-        incremental = False
-        presets = [replace(live, incremental=False) for live in presets]
-    # In other processes, the same network again: by now its file is here.
+    incremental = incremental and _can_follow(network)
+    # In other processes, the same network again: by now its file is here, and what 'auto' meant
+    # is decided.
     again = partial(
         load_model,
-        network.card.name if network.card else network.path,
+        network.card.name if network.card else model,
         cache_dir=cache_dir,
         device=device,
         download=False,
@@ -122,118 +123,46 @@ def evaluate(
         stem_names=stem_names,
         use_mixture_file=use_mixture_file,
     )
-    plan = _Plan(network, data, songs, use_mixture_file, bss, finish, incremental)
-    plan.choose_methods(presets, grid, segment, shifts)
-    return plan.carry_out(out, again, jobs)
+    plan = EvaluationPlan(
+        model=network,
+        data=data,
+        songs=songs,
+        offline=Offline(file_tiling(network, segment, None), shifts, finish),
+        streams=[replace(live, incremental=incremental) for live in streams],
+        sweep=_sweep_methods(grid, network, finish, incremental) if grid else (),
+        bss=bss,
+    )
+    folder = out or plan.folder
+    return _publish(_carry_out(plan, folder, again, jobs), folder)
 
 
 def _can_follow(network: LoadedModel) -> bool:
-    """Whether it keeps from hop to hop what it can; that does not depend on the hop."""
-    hop = network.stride
-    return network.follow(segment=32 * hop, hop=hop, wanted=slice(0, hop)) is not None
+    """Whether --incremental changes anything; says so if it does not."""
+    from streamsep.evaluation.methods import can_follow
+
+    if can_follow(network):
+        return True
+    typer.echo(
+        f"--incremental changes nothing: '{network.name}' computes every window anew", err=True
+    )
+    return False
 
 
-class _Plan:
-    """What is to be judged, and by what."""
+def _carry_out(
+    plan: EvaluationPlan, out: Path, load: Callable[[], LoadedModel], jobs: int
+) -> Report:
+    """Judge everything with a bar on the screen; Ctrl-C says what is kept."""
+    from streamsep.cli.evaluate_progress import EvaluationProgress
 
-    def __init__(
-        self,
-        model: LoadedModel,
-        data: Path,
-        songs: Sequence[Song],
-        use_mixture_file: bool,
-        bss: bool,
-        finish: Finish,
-        incremental: bool,
-    ) -> None:
-        self._model = model
-        self._data = data
-        self._use_mixture_file = use_mixture_file
-        self._bss = bss
-        self._finish = finish
-        self._incremental = incremental
-        self._songs = songs
-        self._methods: list[Method] = []
-        self._grid: list[Live] = []
-
-    def choose_methods(
-        self, presets: Sequence[Live], grid: Grid | None, segment_s: float | None, shifts: int
-    ) -> None:
-        """Set what will be judged; presets and the default grid fit the network's stride."""
-        from streamsep.cli.loading import file_tiling
-        from streamsep.evaluation.methods import MIXTURE, SILENCE, Offline
-
-        stride = self._model.stride
-        offline = Offline(file_tiling(self._model, segment_s, None), shifts, self._finish)
-        fitted = [replace(live, tiling=live.tiling.fitted_to(stride)) for live in presets]
-        self._methods = [offline, *fitted, MIXTURE, SILENCE]
-        if grid:
-            self._grid = grid.completed(stride).methods(
-                stride, self._finish, incremental=self._incremental
+    with EvaluationProgress(plan.tasks) as observer:
+        try:
+            return plan.carry_out(out, load=load, jobs=jobs, observer=observer)
+        except KeyboardInterrupt:
+            observer.say(
+                f"stopped; {observer.done} of {len(plan.tasks)} measurements are kept in {out}, "
+                "the same command goes on from there"
             )
-        names = [method.name for method in (*self._methods, *self._grid)]
-        if twice := {name for name in names if names.count(name) > 1}:
-            raise ConfigError(f"--preset: '{min(twice)}' is there twice; rename one of the presets")
-
-    def carry_out(self, out: Path | None, load: Callable[[], LoadedModel], jobs: int) -> int:
-        """Judge everything, write and show the results; return the exit code.
-
-        Args:
-            out: folder of the results; None for one named after the network and the songs.
-            load: loads the network in other processes.
-            jobs: how many there are.
-        """
-        from streamsep.cli.evaluate_progress import EvaluationProgress
-        from streamsep.evaluation.records import Records, Task, sha256_of
-        from streamsep.evaluation.runner import evaluate as judge_all
-        from streamsep.evaluation.whole_file import check_writable
-
-        weights = sha256_of(*self._model.files)
-        out = out or Path("evaluated") / _folder_of(self._model, weights) / _name(self._data)
-        check_writable(out)
-        tasks = [
-            Task(song, method, bss=self._bss and method not in self._grid)
-            for song in self._songs
-            for method in (*self._methods, *self._grid)
-        ]
-        records = Records(out, weights)
-        with EvaluationProgress(tasks) as observer:
-            try:
-                outcomes = judge_all(
-                    tasks, self._model, records, load=load, jobs=jobs, observer=observer
-                )
-            except KeyboardInterrupt:
-                observer.say(
-                    f"stopped; {observer.done} of {len(tasks)} measurements are kept in {out}, the "
-                    "same command goes on from there"
-                )
-                raise SystemExit(INTERRUPTED) from None
-        failures = list(dict.fromkeys(str(o.error) for o in outcomes if o.error is not None))
-        report = self._report([o.scores for o in outcomes if o.scores], weights, failures)
-        return _publish(report, out)
-
-    def _report(
-        self, scores: Sequence[SongScores], weights: str, failures: Sequence[str]
-    ) -> Report:
-        from streamsep.evaluation.report import Report
-        from streamsep.evaluation.summary import summarise
-        from streamsep.evaluation.sweep import sweep_points
-
-        everything = summarise(scores, self._model.sources)
-        known = everything.song_count > 0
-        return Report(
-            model=self._model.name,
-            weights_sha256=weights,
-            sample_rate=self._model.sample_rate,
-            data=_name(self._data),
-            mixture_file=self._use_mixture_file,
-            finish=self._finish,
-            incremental=self._incremental,
-            methods=self._methods,
-            summary=everything.only([method.name for method in self._methods]),
-            sweep=sweep_points(everything, self._grid) if known else (),
-            failures=failures,
-        )
+            raise SystemExit(INTERRUPTED) from None
 
 
 def _publish(report: Report, out: Path) -> int:
@@ -246,6 +175,8 @@ def _publish(report: Report, out: Path) -> int:
     files = write_report(report, out)
     screen = output()
     screen.width = WIDEST  # figures that are cut off help nobody
+    if not report.summary.measures:
+        screen.print("no figures: every stem of every song is silent")
     for table in report.tables():
         shown = new_table(table.headings[:1], table.headings[1:])
         for row in table.rows:
@@ -256,23 +187,6 @@ def _publish(report: Report, out: Path) -> int:
     return SOME_FAILED if report.failures else 0
 
 
-def _name(data: Path) -> str:
-    """What a folder is called, `.` included."""
-    return data.resolve().name
-
-
-def _folder_of(model: LoadedModel, weights: str) -> str:
-    """What the folder of a network's results is called; the same for no two networks.
-
-    Trainings and their owners call many files the same, so the folder around a file and the
-    beginning of its checksum belong to the name; once, where the network has the folder's name.
-    """
-    if model.card is not None:
-        return model.name
-    around = model.path.resolve().parent.name
-    return "-".join(filter(None, dict.fromkeys((around, model.name, weights[:8]))))
-
-
 def _wants_bss(metrics: str) -> bool:
     wanted = {name.strip() for name in metrics.split(",")}
     if "nsdr" not in wanted or wanted - set(METRICS):
@@ -280,17 +194,23 @@ def _wants_bss(metrics: str) -> bool:
     return "bss" in wanted
 
 
-def _live_methods(presets: Sequence[str], finish: Finish, incremental: bool) -> list[Live]:
+def _live_methods(presets: Sequence[str], finish: Finish) -> list[Live]:
     from streamsep.config import load_preset
     from streamsep.engine import StreamConfig
     from streamsep.evaluation.methods import Live
 
     loaded = {name: load_preset(name) for name in presets}
     methods = [
-        Live(found.name, StreamConfig.from_preset(found), finish, incremental)
-        for found in loaded.values()
+        Live(found.name, StreamConfig.from_preset(found), finish) for found in loaded.values()
     ]
     return sorted(methods, key=lambda method: -method.latency)
+
+
+def _sweep_methods(
+    grid: Grid, network: LoadedModel, finish: Finish, incremental: bool
+) -> list[Live]:
+    stride = network.stride
+    return grid.completed(stride).methods(stride, finish, incremental=incremental)
 
 
 def _grid(

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamsep.cli.screen import CacheDir
-from streamsep.cli.separate_options import Download, LatencyPresetName, Segment
+from streamsep.cli.destinations import Force, check_nothing_replaced
+from streamsep.cli.shared_options import CacheDir, Download, LatencyPresetName, Segment
+from streamsep.cli.track_batch import live_tiling
 from streamsep.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def export(
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT.pt2", help="The program.")],
     segment: Segment = None,
+    force: Force = False,
     latency_preset: LatencyPresetName = None,
     cache_dir: CacheDir = None,
     download: Download = True,
@@ -34,17 +36,17 @@ def export(
     """
     if segment is not None and latency_preset is not None:
         raise ConfigError("--segment and --latency-preset both say how long: leave one out")
+    check_nothing_replaced(out, out.with_suffix(".yaml"), force=force)
     from streamsep.cli.loading import file_tiling, load_with_progress
-    from streamsep.config import load_preset
     from streamsep.models.exported.exporting import export_network
 
-    preset = None if latency_preset is None else load_preset(latency_preset)
+    live = live_tiling(latency_preset)
     model = load_with_progress(network, device="cpu", cache_dir=cache_dir, download=download)
-    length = file_tiling(model, segment, None).segment if preset is None else preset.segment
-    difference = export_network(model, out, segment=length, training=_training(model))
+    tiling = live.fitted_to(model) if live else file_tiling(model, segment, None)
+    difference = export_network(model, out, segment=tiling.segment, training=_training(model))
     typer.echo(
-        f"{out} and {out.with_suffix('.yaml').name}: '{model.name}' for segments of {length} "
-        f"samples, equal to it within {difference:.1g} of the RMS"
+        f"{out} and {out.with_suffix('.yaml').name}: '{model.name}' for segments of "
+        f"{tiling.segment} samples, equal to it within {difference:.1g} of the RMS"
     )
 
 

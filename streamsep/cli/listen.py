@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from streamsep.cli.ending_signals import EndingSignals
 from streamsep.cli.engine_address import EngineAddress, KeysFolder, find_engine
 
 if TYPE_CHECKING:
@@ -61,58 +62,64 @@ def listen(
     stream = int(found["stream"], 16)
     with ExitStack() as stack:
         listener = stack.enter_context(StemListener(endpoints.stems, stream, stem, keys=guard))
-        if out == "-":
-            _pour(listener, endpoints, guard, found["stream"], _write_raw)
-        else:
-            import torch
+        signals = EndingSignals()
+        write = _raw_writer(signals) if out == "-" else _file_writer(stack, Path(out), found)
 
-            from streamsep.files import Encoding, StemWriter
+        def goes_on() -> bool:
+            return any(each["stream"] == found["stream"] for each in _sessions(endpoints, guard))
 
-            writer = stack.enter_context(
-                StemWriter(
-                    Path(out),
-                    found["sample_rate"],
-                    found["channels"],
-                    Encoding(container="wav", samples="float32"),
-                )
-            )
-            _pour(
-                listener,
-                endpoints,
-                guard,
-                found["stream"],
-                lambda samples: writer.write(torch.tensor(samples)),
-            )
+        _pour(listener, signals, goes_on, write)
     if listener.lost:
         typer.echo(f"{listener.lost} samples were lost: this end was too slow", err=True)
 
 
 def _pour(
     listener: StemListener,
-    endpoints: Endpoints,
-    keys: ClientKeys | None,
-    session: str,
+    signals: EndingSignals,
+    goes_on: Callable[[], bool],
     write: Callable[[Samples], None],
 ) -> None:
-    """Hand on what is heard until the session is over, or the engine is."""
+    """Hand on what is heard until the session is over, or the engine is, or a signal comes."""
     from streamsep.errors import EngineError
 
     try:
-        while not listener.ended:
-            samples = listener.receive(_PATIENCE_S)
+        while not (listener.ended or signals.came):
+            samples = None
+            with signals.at_once():
+                samples = listener.receive(_PATIENCE_S)
+                if samples is None and not goes_on():
+                    return
             if samples is not None:
                 write(samples)
-            elif not any(each["stream"] == session for each in _sessions(endpoints, keys)):
-                return
-    except KeyboardInterrupt:
-        return
     except EngineError as error:
         typer.echo(f"the engine is gone, what was heard is kept: {error}", err=True)
 
 
-def _write_raw(samples: Samples) -> None:
-    sys.stdout.buffer.write(samples.T.tobytes())
-    sys.stdout.buffer.flush()
+def _file_writer(
+    stack: ExitStack, path: Path, session: dict[str, Any]
+) -> Callable[[Samples], None]:
+    """Writes a float32 wav, which gets its name when the stack is left."""
+    import torch
+
+    from streamsep.files import Encoding, StemWriter, remove_leftovers
+
+    remove_leftovers(path.parent)
+    encoding = Encoding(container="wav", samples="float32")
+    writer = stack.enter_context(
+        StemWriter(path, session["sample_rate"], session["channels"], encoding)
+    )
+    return lambda samples: writer.write(torch.tensor(samples))
+
+
+def _raw_writer(signals: EndingSignals) -> Callable[[Samples], None]:
+    """Writes to standard output, for as long as whoever reads it lets it wait."""
+
+    def write(samples: Samples) -> None:
+        with signals.at_once():
+            sys.stdout.buffer.write(samples.T.tobytes())
+            sys.stdout.buffer.flush()
+
+    return write
 
 
 def _sessions(endpoints: Endpoints, keys: ClientKeys | None) -> list[dict[str, Any]]:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import typer
 
 from streamsep.cli import live_options as options
+from streamsep.cli.ending_signals import EndingSignals
 from streamsep.cli.engine_address import EngineAddress, KeysFolder, find_engine
-from streamsep.cli.separate_options import Device as ComputeDevice
 from streamsep.cli.serve_refusal import AllowLate
+from streamsep.cli.shared_options import CacheDir
+from streamsep.cli.shared_options import Device as ComputeDevice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from bridge.live.engine_keeper import EngineKeeper
     from bridge.live.task import AudioTask
     from streamsep.cli.live_screen import LiveScreen
@@ -57,6 +55,7 @@ def live(
     engine: EngineAddress = None,
     keys: KeysFolder = None,
     allow_late: AllowLate = False,
+    cache_dir: CacheDir = None,
     quiet: options.Quiet = False,
     as_json: options.JsonLines = False,
 ) -> None:
@@ -88,14 +87,16 @@ def live(
         record=str(record) if record else None,
     )
     from bridge.live.engine_keeper import EngineKeeper
+    from streamsep.cli.live_engine import OwnEngine, check_engine, engine_command
     from streamsep.cli.live_screen import make_screen
-    from streamsep.cli.live_setup import LateMidi, check_engine, engine_command, make_task
+    from streamsep.cli.live_setup import LateMidi, make_task
     from streamsep.cli.loading import obtain_with_progress
 
     endpoints, guard = find_engine(engine, keys)
     controller = LateMidi(settings.midi, midi_port, midi_learn, learn or [])
     task = make_task(settings, endpoints, keys)
-    command = engine_command(settings, device, allow_late=allow_late)
+    own = OwnEngine(device, cache_dir, allow_late)
+    command = engine_command(settings, own)
     keeper = EngineKeeper(endpoints, guard, command if engine is None else None)
     stop = _Stop(duration)
 
@@ -107,15 +108,16 @@ def live(
             )
         # Here, because an engine that takes minutes to be ready counts as one that hangs.
         with stop.at_once():
-            settings = settings.changed(model=obtain_with_progress(settings.model))
-            keeper.command = engine_command(settings, device, allow_late=allow_late)
+            obtained = obtain_with_progress(settings.model, cache_dir)
+            settings = settings.changed(model=obtained)
+            keeper.command = engine_command(settings, own)
 
     try:
         keeper.ensure(stop.not_yet, when_starting)
         if stop.not_yet():
-            check_engine(keeper, settings, device, endpoints, guard)
+            news = check_engine(keeper, settings, own, endpoints, guard)
             screen = make_screen(task.routes, quiet=quiet, as_json=as_json)
-            _play(task, keeper, controller, screen, stop)
+            _play(task, keeper, controller, screen, stop, news)
     finally:
         keeper.close()
 
@@ -124,17 +126,11 @@ class _Stop:
     """Whether it is time to end: a signal has come, or enough was played."""
 
     def __init__(self, duration_s: float | None) -> None:
-        self._told = False
-        self._interrupts = False
+        self._signals = EndingSignals()
+        self.at_once = self._signals.at_once
+        """Within it, a signal ends what is being done, which does not ask whether to go on."""
         self._duration_s = duration_s
         self._end_s: float | None = None
-        heeded = [signal.SIGINT, signal.SIGTERM]
-        # Whoever ignores it wants the music to outlive the terminal: nohup does. SIGINT is ignored
-        # by any script's `&`, though, without anybody having asked for it, and still has to end it.
-        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-            heeded.append(signal.SIGHUP)
-        for number in heeded:
-            signal.signal(number, self._tell)
 
     def playing(self) -> None:
         """It plays: the time counts from the first call on."""
@@ -144,23 +140,7 @@ class _Stop:
     def not_yet(self) -> bool:
         """Whether to go on."""
         late = self._end_s is not None and time.monotonic() >= self._end_s
-        return not (self._told or late)
-
-    @contextmanager
-    def at_once(self) -> Iterator[None]:
-        """Within it, a signal ends what is being done, which does not ask whether to go on."""
-        self._interrupts = True
-        try:
-            yield
-        except KeyboardInterrupt:
-            self._told = True
-        finally:
-            self._interrupts = False
-
-    def _tell(self, *_: object) -> None:
-        self._told = True
-        if self._interrupts:
-            raise KeyboardInterrupt
+        return not (self._signals.came or late)
 
 
 def _settings(name_or_path: str | None, **given: object) -> LiveConfig:
@@ -199,18 +179,21 @@ def _play(
     controller: LateMidi,
     screen: LiveScreen,
     stop: _Stop,
+    news: list[str],
 ) -> None:
+    """Play until it is time to stop; show the news that there are already with the first."""
     from bridge.live.status import LivePhase
     from bridge.live.supervisor import LiveLoop
 
     with LiveLoop(task, keeper) as loop, controller:
         with screen:
             while stop.not_yet():
-                news = loop.poll(_POLL_S)
+                news = [*news, *loop.poll(_POLL_S)]
                 if loop.status.phase is LivePhase.PLAYING:
                     stop.playing()
                 news += controller.poll(loop.controls)
                 screen.show(loop.status, loop.controls, news)
+                news = []
         controller.close()
         loop.close()
         screen.finish(loop.status)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from streamsep.cli.device_precision import DevicePrecision
-from streamsep.cli.separate_options import Consistency
+from streamsep.cli.shared_options import Consistency
 
 __all__ = [
     "Block",

@@ -1,38 +1,33 @@
-"""What `streamsep live` finds out before it plays: devices, routes, the engine and its network."""
+"""What `streamsep live` finds out before it plays: devices, routes and MIDI controls."""
 
 from __future__ import annotations
 
-import os
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from bridge.client import ask_engine
 from bridge.live.devices import Device, check_same_clock, choose_devices, list_devices
 from bridge.live.known_devices import turn_of
 from bridge.live.task import AudioTask
 from bridge.midi import LearnRequest, open_midi
 from bridge.midi.dialogue import map_name
 from bridge.mixing import Control, Route, parse_route
+from streamsep.cli.destinations import is_there, takes_files
 from streamsep.cli.typed_lines import TypedLines, unseen_typing
 from streamsep.closing import Closing
 from streamsep.config import load_preset
 from streamsep.config.midi_map import MidiMap, load_midi_map
-from streamsep.config.network_name import network_name
 from streamsep.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bridge.keys import ClientKeys
-    from bridge.live.engine_keeper import EngineKeeper
     from bridge.midi import MidiSession
     from bridge.mixing import MixControls
     from bridge.run_folder import Endpoints
     from streamsep.config.live import LiveConfig
 
-__all__ = ["LateMidi", "check_engine", "engine_command", "make_task"]
+__all__ = ["LateMidi", "make_task"]
 
 
 def make_task(settings: LiveConfig, endpoints: Endpoints, keys: Path | None) -> AudioTask:
@@ -48,7 +43,7 @@ def make_task(settings: LiveConfig, endpoints: Endpoints, keys: Path | None) -> 
     source, sink = choose_devices(devices, settings.input, settings.output)
     check_same_clock(source, sink, trusted=settings.same_clock)
     _check_channels(source, sink, channels, routes)
-    if settings.record is not None and not _is_writable(Path(settings.record)):
+    if settings.record is not None and not takes_files(Path(settings.record)):
         raise ConfigError(f"cannot record in '{settings.record}'; choose another folder")
     return AudioTask(
         input=source.name,
@@ -75,56 +70,6 @@ def make_task(settings: LiveConfig, endpoints: Endpoints, keys: Path | None) -> 
 def _name_in(typed: str | int | None) -> str:
     """What of a device's name was typed; a number means another device tomorrow."""
     return "" if typed is None or str(typed).isdigit() else str(typed)
-
-
-def engine_command(settings: LiveConfig, device: str, *, allow_late: bool) -> list[str]:
-    """What starts an engine for these settings; it ends with its standard input."""
-    command = _serve_command(settings, settings.model, settings.preset or "live", device)
-    return [*command, "--allow-late"] if allow_late else command
-
-
-def check_engine(
-    keeper: EngineKeeper,
-    settings: LiveConfig,
-    device: str,
-    endpoints: Endpoints,
-    keys: ClientKeys | None,
-) -> None:
-    """Make sure that the engine has the network that was asked for.
-
-    Should that engine end, one like it takes its place.
-
-    Raises:
-        ConfigError: it has another.
-    """
-    status = ask_engine({"request": "status"}, address=endpoints.control, keys=keys)
-    running = status["model"]
-    asked_for = network_name(Path(settings.model))
-    if settings.model != "auto" and running not in (settings.model, asked_for):
-        raise ConfigError(
-            f"the engine that runs has the network '{running}', asked for was "
-            f"'{settings.model}'; end that engine, or leave --model out"
-        )
-    if keeper.command is not None:
-        theirs = settings.model == "auto" and not keeper.starts
-        command = _serve_command(
-            settings,
-            running if theirs else settings.model,
-            settings.preset or status["preset"],
-            device,
-        )
-        # Once it plays, stems that may be late are better than none.
-        keeper.command = [*command, "--allow-late"]
-
-
-def _serve_command(settings: LiveConfig, model: str, preset: str, device: str) -> list[str]:
-    command = [sys.executable, "-m", "streamsep", "serve", "--lifeline"]
-    command += ["--model", model, "--preset", preset, "--device", device]
-    if settings.exact is not None:
-        command.append("--exact" if settings.exact else "--incremental")
-    if settings.precision is not None:
-        command += ["--precision", settings.precision]
-    return command
 
 
 class LateMidi(Closing):
@@ -154,6 +99,8 @@ class LateMidi(Closing):
             self._request = _learn_request(learn_to, learn)
         elif learn:
             raise ConfigError("--learn says what, expected --midi-learn FILE to say where it goes")
+        if port is not None and self._map is None:
+            raise ConfigError("--midi-port says where, expected --midi MAP to say what is turned")
         self._port = port
         self._session: MidiSession | None = None
         self._lines: TypedLines | None = None
@@ -185,7 +132,7 @@ class LateMidi(Closing):
 
 def _map_to_begin_with(path: Path) -> MidiMap:
     """The map in a file, or an empty one for it."""
-    if path.exists():
+    if is_there(path):
         return load_midi_map(path)
     return MidiMap(name=map_name(path), description="learnt while playing")
 
@@ -199,16 +146,9 @@ def _learn_request(path: Path, names: Sequence[str]) -> LearnRequest:
     map_name(path)
     for name in names:
         Control.parse(name)
-    if path.is_dir() or not _is_writable(path.absolute().parent):
+    if not takes_files(path.absolute().parent) or path.is_dir():
         raise ConfigError(f"cannot write '{path}'; choose another file for --midi-learn")
     return LearnRequest(path, tuple(names))
-
-
-def _is_writable(folder: Path) -> bool:
-    """Whether files can be made in a folder that is there or has yet to be made."""
-    folder = folder.absolute()
-    there = next(each for each in (folder, *folder.parents) if each.exists())
-    return there.is_dir() and os.access(there, os.W_OK)
 
 
 def _check_channels(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from streamsep.engine import OverlapConfig
     from streamsep.models import LoadedModel
-    from streamsep.models.tuned import Precision
+    from streamsep.models.tuned import TunedPrecision
 
 __all__ = [
     "announce_model",
@@ -41,7 +41,7 @@ def load_with_progress(
     device: str,
     cache_dir: Path | None,
     download: bool,
-    precision: Precision | None = None,
+    precision: TunedPrecision | None = None,
 ) -> LoadedModel:
     """Load a network; if it has to be downloaded, show how far it is."""
     from streamsep.cli.download_bar import DownloadBar
@@ -58,8 +58,12 @@ def load_with_progress(
         )
 
 
-def obtain_with_progress(name: str) -> str:
+def obtain_with_progress(name: str, cache_dir: Path | None) -> str:
     """Download what of a network is missing, and show how far it is.
+
+    Args:
+        name: of the network, or its file.
+        cache_dir: folder of downloaded networks, the default one if None.
 
     Returns:
         What to load, as of `obtain_model`.
@@ -69,7 +73,9 @@ def obtain_with_progress(name: str) -> str:
     from streamsep.models import obtain_model
 
     with DownloadBar() as bar:
-        return obtain_model(name, progress=bar.show, hub_dir=torch_hub_folder())
+        return obtain_model(
+            name, cache_dir=cache_dir, progress=bar.show, hub_dir=torch_hub_folder()
+        )
 
 
 def file_tiling(
@@ -77,14 +83,13 @@ def file_tiling(
 ) -> OverlapConfig:
     """Segments on the network's grid: hop and segment both multiples of its stride by default."""
     from streamsep.engine import OverlapConfig
+    from streamsep.models.file_segments import USUAL_OVERLAP, grid_for_files, nearest_on_grid
 
     segment, usual = model.segment, model.overlap
     if segment_s is not None:
-        # Four strides, so that a quarter of overlap leaves the hop on the grid too.
-        grid = 4 * model.stride
-        usual = 0.25
-        segment = grid * round(segment_s * model.sample_rate / grid)
-        if segment < grid:
+        grid, wanted = grid_for_files(model.stride), segment_s * model.sample_rate
+        usual, segment = USUAL_OVERLAP, nearest_on_grid(wanted, model.stride)
+        if wanted <= grid / 2:
             raise ConfigError(
                 f"--segment {segment_s:g} s is too short for this network, use at least "
                 f"{grid / model.sample_rate:.2f} s"

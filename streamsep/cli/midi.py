@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamsep.cli.screen import AsJson, new_table, output, show_json
+from streamsep.cli.screen import new_table, output, show_json
+from streamsep.cli.shared_options import AsJson
 
 if TYPE_CHECKING:
     from bridge.midi import Change

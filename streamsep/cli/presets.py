@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streamsep.cli.screen import AsJson, new_table, output, show_json
+from streamsep.cli.screen import new_table, output, show_json
+from streamsep.cli.shared_options import AsJson
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

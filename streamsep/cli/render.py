@@ -24,12 +24,13 @@ def render(
         ),
     ] = 20,
     seconds: Annotated[
-        float, typer.Option("--seconds", metavar="S", min=1.0, help="Length of each song.")
+        float,
+        typer.Option("--seconds", metavar="S", min=1.0, max=3600.0, help="Length of each song."),
     ] = 60.0,
     first_seed: Annotated[
         int,
         typer.Option(
-            "--first-seed", metavar="N", min=0, help="The first song's number; it decides all."
+            "--first-seed", metavar="N", min=0, help="The first song's number; others follow it."
         ),
     ] = 0,
     band: Annotated[
@@ -58,8 +59,10 @@ def render(
 ) -> None:
     """Compose and play songs, and write their stems as a training set.
 
-    A song is a function of its seed, so two runs with the same options make the same songs. A run
-    that was interrupted goes on where it stopped. Keep the seeds of training and test songs apart.
+    A song is a function of its seed, its length, the band and the band's soundfonts, so two runs
+    with the same options and soundfonts make the same songs. A run that was interrupted goes on
+    where it stopped; songs that were rendered in another way are refused. Keep the seeds of
+    training and test songs apart, and their folders.
     """
     if soundfont and band != "sampled":
         raise ConfigError("--soundfont is for the sampled band; add --band sampled or leave it out")

@@ -1,4 +1,4 @@
-"""What several subcommands share: common options, tables, JSON.
+"""What several subcommands show: tables, JSON, sizes.
 
 rich is imported when something is shown: `streamsep --help` must not wait for it.
 """
@@ -8,8 +8,7 @@ from __future__ import annotations
 import io
 import json
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -20,29 +19,12 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 __all__ = [
-    "AsJson",
-    "CacheDir",
     "escape_what_cannot_be_encoded",
     "new_table",
     "output",
     "readable_size",
     "show_json",
 ]
-
-CacheDir = Annotated[
-    Path | None,
-    typer.Option(
-        "--cache-dir",
-        metavar="FOLDER",
-        envvar="STREAMSEP_CACHE_DIR",
-        help="Folder of downloaded networks.",
-        show_default="this system's cache folder",
-    ),
-]
-"""Option of every subcommand that looks for networks."""
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead, for other programs.")]
-"""Option of every subcommand whose output is a list."""
 
 
 def output() -> Console:

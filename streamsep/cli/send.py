@@ -124,9 +124,11 @@ def _write(
 
     import torch
 
-    from streamsep.files import Encoding, StemWriter
+    from streamsep.files import Encoding, StemWriter, remove_leftovers
 
     encoding = Encoding(container="wav", samples="float32")
+    if out is not None:
+        remove_leftovers(out / reader.path.stem)
     with ExitStack() as stack:
         writers: list[StemWriter] = []
         for part in parts:

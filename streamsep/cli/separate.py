@@ -4,45 +4,52 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from streamsep.cli.screen import CacheDir
 from streamsep.cli.separate_options import (
-    ClipModeChoice,
+    Filename,
+    Flac,
+    ListModels,
+    Mp3,
+    OtherMethod,
+    OtherMethodChoice,
+    OutFolder,
+    Precision,
+    PrecisionChoice,
+    SkipExisting,
+    TwoStems,
+)
+from streamsep.cli.shared_options import (
+    CacheDir,
     Consistency,
     ConsistencyChoice,
     Device,
     Download,
-    Filename,
-    Flac,
+    LatencyPresetName,
+    ModelName,
+    Refinement,
+    RefinementChoice,
+    Segment,
+    Shifts,
+)
+from streamsep.cli.track_batch import (
+    carry_out,
+    check_segments,
+    chosen_encoding,
+    is_among,
+    live_tiling,
+)
+from streamsep.cli.track_options import (
+    ClipModeChoice,
     Float32,
     Int24,
     Jobs,
     JsonLines,
-    LatencyPresetName,
-    ListModels,
-    ModelName,
-    Mp3,
     Mp3Bitrate,
-    OtherMethod,
-    OtherMethodChoice,
-    OutFolder,
     Overlap,
-    Precision,
-    PrecisionChoice,
-    Refinement,
-    RefinementChoice,
     Seed,
-    Segment,
-    Shifts,
-    SkipExisting,
     Tracks,
-    TwoStems,
 )
 from streamsep.errors import ConfigError
-
-if TYPE_CHECKING:
-    from streamsep.files import Encoding
 
 __all__ = ["separate"]
 
@@ -61,13 +68,13 @@ def separate(
     consistency: ConsistencyChoice = Consistency.OFF,
     refine: RefinementChoice = Refinement.OFF,
     two_stems: TwoStems = None,
-    other_method: OtherMethodChoice = OtherMethod.ADD,
+    other_method: OtherMethodChoice = None,
     int24: Int24 = False,
     float32: Float32 = False,
     clip_mode: ClipModeChoice = None,
     flac: Flac = False,
     mp3: Mp3 = False,
-    mp3_bitrate: Mp3Bitrate = 320,
+    mp3_bitrate: Mp3Bitrate = None,
     jobs: Jobs = 1,
     skip_existing: SkipExisting = False,
     seed: Seed = 0,
@@ -86,11 +93,17 @@ def separate(
 
         models(as_json=as_json, cache_dir=cache_dir)
         return 0
-    encoding = _encoding(int24=int24, float32=float32, flac=flac, mp3=mp3, bitrate=mp3_bitrate)
-    if latency_preset is not None and (segment is not None or overlap is not None):
-        raise ConfigError(
-            "--latency-preset sets its own segments: leave out --segment and --overlap"
-        )
+    if flac and mp3:
+        raise ConfigError("--flac and --mp3 exclude each other")
+    if other_method is not None and two_stems is None:
+        raise ConfigError("--other-method is about no_STEM: add --two-stems STEM, or leave it out")
+    encoding = chosen_encoding(
+        "flac" if flac else "mp3" if mp3 else "wav",
+        int24=int24,
+        float32=float32,
+        bitrate_kbps=mp3_bitrate,
+    )
+    check_segments(latency_preset, segment, overlap)
     if latency_preset is not None and precision is not Precision.FLOAT32:
         raise ConfigError(
             "--latency-preset computes as the live engine does, in float32: leave out --precision"
@@ -101,16 +114,15 @@ def separate(
         file_tiling,
         load_with_progress,
     )
-    from streamsep.cli.track_batch import carry_out, is_among, live_tiling
     from streamsep.files import expand
     from streamsep.offline import OutputLayout, SeparationOptions
 
     if not tracks:
         raise ConfigError("no FILE or DIR was given; see 'streamsep separate --help'")
     device = choose_device(device)
-    found, errors = expand(tracks, exclude=out)
+    found, bad = expand(tracks, exclude=out)
     if not found:
-        raise errors[0] if errors else ConfigError("no audio files were found")
+        raise bad[0].error if bad else ConfigError("no audio files were found")
     # All that can be wrong without the network is looked at before one is fetched.
     OutputLayout(out, name, filename)
     live = live_tiling(latency_preset)
@@ -119,7 +131,7 @@ def separate(
         consistency=consistency.value,
         refinement=refine.value,
         two_stems=two_stems,
-        other_method=other_method.value,
+        other_method=(other_method or OtherMethod.ADD).value,
         encoding=encoding,
         clip_mode=clip_mode.value if clip_mode else None,
         device=device,
@@ -135,35 +147,19 @@ def separate(
     layout = OutputLayout(out, model.name, filename)
     if is_among(out, tracks):
         # The output folder is what shall be separated (`.` into `.`): only leave out its stems.
-        found, errors = expand(tracks, exclude=layout.folder)
+        found, bad = expand(tracks, exclude=layout.folder)
     if live is None:
         options = replace(options, tiling=file_tiling(model, segment, overlap))
     else:
-        options = replace(options, tiling=live.fitted_to(model.stride))
+        options = replace(options, tiling=live.fitted_to(model))
     announce_model(model, quiet=as_json)
     return carry_out(
         found,
-        errors,
+        bad,
         model,
         options,
         layout,
         jobs=jobs,
         skip_existing=skip_existing,
         as_json=as_json,
-    )
-
-
-def _encoding(*, int24: bool, float32: bool, flac: bool, mp3: bool, bitrate: int) -> Encoding:
-    from streamsep.files import Encoding
-
-    if int24 and float32:
-        raise ConfigError("--int24 and --float32 exclude each other")
-    if flac and mp3:
-        raise ConfigError("--flac and --mp3 exclude each other")
-    if mp3 and (int24 or float32):
-        raise ConfigError("mp3 has no sample format: leave out --int24 and --float32")
-    return Encoding(
-        container="flac" if flac else "mp3" if mp3 else "wav",
-        samples="int24" if int24 else "float32" if float32 else "int16",
-        bitrate_kbps=bitrate,
     )

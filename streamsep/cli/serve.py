@@ -16,8 +16,9 @@ from streamsep.cli.device_precision import (
     follows_streams,
     precision_of_weights,
 )
-from streamsep.cli.screen import CacheDir
-from streamsep.cli.separate_options import (
+from streamsep.cli.serve_refusal import AllowLate, check_preset_holds
+from streamsep.cli.shared_options import (
+    CacheDir,
     Consistency,
     Device,
     Download,
@@ -25,7 +26,6 @@ from streamsep.cli.separate_options import (
     Refinement,
     RefinementChoice,
 )
-from streamsep.cli.serve_refusal import AllowLate, check_preset_holds
 
 if TYPE_CHECKING:
     from bridge.live.zygote import Heir
@@ -90,6 +90,7 @@ def serve(
             "--budget-ms",
             metavar="MS",
             min=1.0,
+            max=60_000.0,
             help="Time for computing and transport in the latency of live sessions.",
             show_default="by measurement",
         ),
@@ -252,7 +253,7 @@ def _warm_engine(
 
     from bridge.server import Engine
     from bridge.server.measurements import read_legacy
-    from streamsep.cli.kept_costs import kept_costs
+    from streamsep.cli.engine_costs import engine_costs
     from streamsep.config import load_presets
     from streamsep.devices.allocator import keep_freed_memory
     from streamsep.errors import ConfigError
@@ -273,7 +274,7 @@ def _warm_engine(
         refinement=refine.value,
         budget_s=None if budget_ms is None else budget_ms / 1000,
         incremental=followed,
-        kept=kept_costs(network, cache_dir, precision=exactly, anew=remeasure),
+        kept=engine_costs(network, cache_dir, precision=exactly, anew=remeasure),
         legacy=read_legacy(heir.legacy) if heir is not None and heir.legacy else (),
         allow_late=allow_late,
         precision=exactly if of_weights is None else None,

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from streamsep.cli.engine_address import EngineAddress, KeysFolder, find_engine
-from streamsep.cli.screen import AsJson, new_table, output, show_json
+from streamsep.cli.screen import new_table, output, show_json
+from streamsep.cli.shared_options import AsJson
+from streamsep.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -25,6 +27,8 @@ def status(
     keys: KeysFolder = None,
 ) -> None:
     """Show the engine: its network, load and memory, and every session's latency and lateness."""
+    if as_json and watch:
+        raise ConfigError("got both --json and --watch, expected one of them")
     from bridge.client import ask_engine
 
     endpoints, guard = find_engine(engine, keys)

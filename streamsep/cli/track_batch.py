@@ -1,33 +1,72 @@
-"""What commands that separate many files share: the live tiling, the progress, the exit code."""
+"""What commands that separate many files share: what options mean, the progress, the exit code."""
 
 from __future__ import annotations
 
-import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
-import typer
+from streamsep.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from streamsep.engine import StreamConfig
-    from streamsep.errors import StreamSepError
-    from streamsep.files import FoundAudio
+    from streamsep.files import BadArgument, Encoding, FoundAudio
     from streamsep.models import LoadedModel
     from streamsep.offline import (
         OutputLayout,
         Renderer,
-        SeparatedTrack,
         SeparationOptions,
         TrackOutcome,
     )
 
-__all__ = ["carry_out", "is_among", "live_tiling"]
+__all__ = ["carry_out", "check_segments", "chosen_encoding", "is_among", "live_tiling"]
 
 SOME_FAILED = 1
 ALL_FAILED = 2
+
+
+def check_segments(
+    latency_preset: str | None, segment: float | None, overlap: float | None
+) -> None:
+    """Let only one option say how long segments are.
+
+    Raises:
+        ConfigError: two do.
+    """
+    if latency_preset is not None and (segment is not None or overlap is not None):
+        raise ConfigError(
+            "--latency-preset sets its own segments: leave out --segment and --overlap"
+        )
+
+
+def chosen_encoding(
+    container: Literal["wav", "flac", "mp3"],
+    *,
+    int24: bool,
+    float32: bool,
+    bitrate_kbps: int | None,
+) -> Encoding:
+    """What the options of an encoding mean together.
+
+    Raises:
+        ConfigError: they exclude each other.
+    """
+    from streamsep.files import Encoding
+
+    if int24 and float32:
+        raise ConfigError("--int24 and --float32 exclude each other")
+    if container == "mp3" and (int24 or float32):
+        raise ConfigError("mp3 has no sample format: leave out --int24 and --float32")
+    if container != "mp3" and bitrate_kbps is not None:
+        raise ConfigError(f"a {container} has no bit rate to choose: leave out --mp3-bitrate")
+    samples: Literal["int24", "float32", "int16"] = (
+        "int24" if int24 else "float32" if float32 else "int16"
+    )
+    if bitrate_kbps is None:
+        return Encoding(container, samples)
+    return Encoding(container, samples, bitrate_kbps)
 
 
 def live_tiling(preset: str | None) -> StreamConfig | None:
@@ -48,7 +87,7 @@ def is_among(folder: Path, arguments: Sequence[Path]) -> bool:
 
 def carry_out(
     found: Sequence[FoundAudio],
-    errors: Sequence[StreamSepError],
+    bad: Sequence[BadArgument],
     model: LoadedModel,
     options: SeparationOptions,
     layout: OutputLayout,
@@ -62,24 +101,25 @@ def carry_out(
 
     Args:
         found: the files.
-        errors: what was wrong with other arguments.
+        bad: the other arguments.
         model: the network.
         options: how, and what to write.
         layout: where the results go.
         jobs: tracks separated at the same time.
         skip_existing: leave out tracks whose results are all there.
-        as_json: print one JSON object per track instead of text.
+        as_json: print one JSON object per track and bad argument instead of text.
         renderer: what is made of the stems; None to write the stems that the options ask for.
 
     Returns:
         The exit code: 0 all done, 1 some tracks failed, 2 nothing could be done.
     """
+    from streamsep.cli.track_json import JsonTracks
     from streamsep.cli.track_progress import TrackProgress
     from streamsep.offline import separate_batch
 
-    with TrackProgress(quiet=as_json) as observer:
-        for error in errors:
-            observer.say_error(str(error))
+    with JsonTracks(model.name) if as_json else TrackProgress() as observer:
+        for each in bad:
+            observer.refused(each)
         outcomes = separate_batch(
             found,
             model,
@@ -90,10 +130,7 @@ def carry_out(
             observer=observer,
             renderer=renderer,
         )
-    if as_json:
-        for outcome in outcomes:
-            typer.echo(json.dumps(_as_json(outcome, model)))
-    return _exit_code(outcomes, len(errors))
+    return _exit_code(outcomes, len(bad))
 
 
 def _exit_code(outcomes: list[TrackOutcome], bad_arguments: int) -> int:
@@ -101,24 +138,3 @@ def _exit_code(outcomes: list[TrackOutcome], bad_arguments: int) -> int:
     if failed == 0:
         return 0
     return SOME_FAILED if failed < len(outcomes) + bad_arguments else ALL_FAILED
-
-
-def _as_json(outcome: TrackOutcome, model: LoadedModel) -> dict[str, Any]:
-    result: SeparatedTrack | None = outcome.result
-    described: dict[str, Any] = {"source": str(outcome.source), "model": model.name}
-    if outcome.error is not None:
-        return {**described, "error": str(outcome.error)}
-    if result is None:
-        return {**described, "skipped": True}
-    return {
-        **described,
-        "stems": {stem: str(path) for stem, path in result.stems.items()},
-        "sample_rate": result.sample_rate,
-        "channels": result.channels,
-        "frames": result.frames,
-        "elapsed_s": round(result.elapsed_s, 3),
-        "rtf": round(result.rtf, 4),
-        "latency": result.latency,
-        "replaced_samples": result.replaced_samples,
-        "overshoots": result.overshoots,
-    }

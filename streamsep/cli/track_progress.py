@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from streamsep.files import BadArgument
     from streamsep.offline import TrackOutcome
 
 __all__ = ["TrackProgress", "plain_console"]
@@ -19,13 +20,9 @@ class TrackProgress:
     """A `BatchObserver` with a bar per running track; results go to standard output.
 
     Bars are for people: where the error stream is no terminal there are none.
-
-    Args:
-        quiet: show neither bars nor results, only errors.
     """
 
-    def __init__(self, *, quiet: bool) -> None:
-        self._quiet = quiet
+    def __init__(self) -> None:
         # Names of files are text, not markup: "[red] :heart:.wav" stays as it is.
         self._errors = plain_console(stderr=True)
         self._results = plain_console(stderr=False)
@@ -39,7 +36,7 @@ class TrackProgress:
             TimeRemainingColumn(),
             console=self._errors,
             transient=True,
-            disable=quiet or not self._errors.is_terminal,
+            disable=not self._errors.is_terminal,
         )
         self._tasks: dict[int, TaskID] = {}
 
@@ -49,6 +46,10 @@ class TrackProgress:
 
     def __exit__(self, *error: object) -> None:
         self._bars.stop()
+
+    def refused(self, bad: BadArgument) -> None:
+        """Print why an argument leads to no track."""
+        self._say_error(str(bad.error))
 
     def started(self, index: int, source: Path) -> None:
         """Add a bar."""
@@ -63,12 +64,11 @@ class TrackProgress:
         if index in self._tasks:
             self._bars.remove_task(self._tasks.pop(index))
         if outcome.error is not None:
-            self.say_error(str(outcome.error))
-        elif not self._quiet:
+            self._say_error(str(outcome.error))
+        else:
             self._results.print(_summary(outcome))
 
-    def say_error(self, message: str) -> None:
-        """Print one line on the error stream."""
+    def _say_error(self, message: str) -> None:
         self._errors.print(f"streamsep: {' '.join(message.split())}")
 
 

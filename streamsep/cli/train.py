@@ -98,13 +98,20 @@ def train(
     The run may be stopped at any time; the same command continues it from its last checkpoint. On
     several processes: torchrun --nproc-per-node 2 --no-python streamsep train ...
     """
-    settings = _settings(config, steps, epochs, start_from)
+    from streamsep.config.training import load_training_config
+
+    stated = load_training_config(config)
+    settings = _with_options(stated, steps, epochs, start_from)
     from streamsep.devices.allocator import keep_freed_memory
     from streamsep.training.team import join_team
 
     keep_freed_memory()
     place = _choose_device(device)
-    with _team_of(join_team, place) as team, _memory_of(team.device, settings):
+    with (
+        _team_of(join_team, place) as team,
+        _memory_of(team.device, settings),
+        _alone_in(out, team),
+    ):
         from streamsep.training.loop import TrainingRun
 
         if workers is None:
@@ -112,20 +119,18 @@ def train(
         run = TrainingRun(settings, data, out, team=team, workers=workers)
         _train_or_stop(run)
         if team.leads:
-            _write_network(run)
+            name = Path(config).name.removesuffix(".yaml")
+            _write_network(run, stated, name=name, songs=data.resolve().name)
 
 
-def _settings(
-    config: str, steps: int | None, epochs: int | None, start_from: str | None
+def _with_options(
+    settings: TrainingConfig, steps: int | None, epochs: int | None, start_from: str | None
 ) -> TrainingConfig:
-    """The configuration with what the options say in place of what it says.
+    """A configuration with what the options say in place of what it says.
 
     Raises:
-        ConfigError: it is wrong, or the options contradict each other.
+        ConfigError: the options contradict each other.
     """
-    from streamsep.config.training import load_training_config
-
-    settings = load_training_config(config)
     if steps is not None and epochs is not None:
         raise ConfigError("got both --steps and --epochs, expected one of them")
     changes: dict[str, object] = {}
@@ -182,18 +187,40 @@ def _choose_workers(device: torch.device, settings: TrainingConfig) -> int:
 
 @contextmanager
 def _team_of(join: Callable[[torch.device], Team], device: torch.device) -> Iterator[Team]:
-    """Meet the other processes, and part from them in the end."""
+    """Meet the other processes, and part from them in the end.
+
+    Raises:
+        TrainingError: one of them has gone before.
+    """
     import torch
 
-    team = join(device)
-    if team.size > 1 and device.type == "cpu":
-        # One thread per process: the processes are what fills the cores.
-        torch.set_num_threads(1)
-    try:
-        yield team
-    finally:
-        if team.size > 1:
-            torch.distributed.destroy_process_group()
+    from streamsep.training.team import losses_explained
+
+    with losses_explained():
+        team = join(device)
+        if team.size > 1 and device.type == "cpu":
+            # One thread per process: the processes are what fills the cores.
+            torch.set_num_threads(1)
+        try:
+            yield team
+        finally:
+            if team.size > 1:
+                torch.distributed.destroy_process_group()
+
+
+@contextmanager
+def _alone_in(out: Path, team: Team) -> Iterator[None]:
+    """Keep the folder of the run to this team, from before anything in it is read.
+
+    Raises:
+        ConfigError: another run is at work there.
+        OutputError: the folder cannot be made.
+    """
+    from streamsep.training.alone import alone_in
+
+    with alone_in(out) if team.leads else nullcontext():
+        team.meet()
+        yield
 
 
 @contextmanager
@@ -219,13 +246,8 @@ def _memory_of(device: torch.device, settings: TrainingConfig) -> Iterator[None]
 
 def _train_or_stop(run: TrainingRun) -> None:
     """Train; on Ctrl-C say how to go on."""
-    from streamsep.training.alone import alone_in
-
     try:
-        with (
-            alone_in(run.out) if run.team.leads else nullcontext(),
-            _watchers_of(run) as watchers,
-        ):
+        with _watchers_of(run) as watchers:
             run.run(*watchers)
     except KeyboardInterrupt:
         _stopped(run)
@@ -261,15 +283,24 @@ def _watchers_of(run: TrainingRun) -> Iterator[list[Watcher]]:
         yield [*watchers, progress]
 
 
-def _write_network(run: TrainingRun) -> None:
+def _write_network(run: TrainingRun, stated: TrainingConfig, *, name: str, songs: str) -> None:
+    """Write the weights that are kept, and what they are made from.
+
+    Args:
+        run: at its end.
+        stated: the configuration as its file says, without options.
+        name: of the configuration.
+        songs: name of their folder.
+    """
     from streamsep.models.checkpoints import save_checkpoint
+    from streamsep.training.provenance import licence_of, note_of
 
     path = run.out / "network.safetensors"
     save_checkpoint(
         run.kept_network(),
         path,
-        licence=run.config.licence,
-        training=run.config.note,
+        licence=licence_of(stated, run.beginning),
+        training=note_of(stated, run.beginning, name=name, songs=songs, steps=run.step),
         dtype="fp16",
     )
     which = f"{run.step} steps"

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from streamsep.cli.screen import AsJson, show_json
+from streamsep.cli.screen import show_json
+from streamsep.cli.shared_options import AsJson
 
 __all__ = ["vst"]
 

@@ -53,6 +53,8 @@ class ModelCard(Document):
             file and has the right name and shape.
         segment: samples that the network is given at once when it separates files, a multiple
             of 4 x 2048, so that a quarter of overlap leaves the hop on the network's grid.
+        longest_context: samples of context that it makes use of in a live stream, a multiple of
+            2048; a preset that offers more is cut to it. None if nobody has measured that.
         licence: terms of the weights, as far as they are known.
         training: what the network was trained on.
         quality: published measurement, or None.
@@ -76,6 +78,7 @@ class ModelCard(Document):
     size_exact: bool = True
     sha256: str | None = Field(default=None, pattern=r"^([0-9a-f]{8}|[0-9a-f]{64})$")
     segment: int = Field(gt=0, multiple_of=8192)
+    longest_context: int | None = Field(default=None, ge=0, multiple_of=2048)
     licence: str
     training: str
     quality: Quality | None = None

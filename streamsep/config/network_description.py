@@ -26,6 +26,7 @@ from streamsep.errors import ConfigError
 from streamsep.whole_file import whole_file
 
 __all__ = [
+    "MOST_SOURCES",
     "NetworkDescription",
     "ProgramFormat",
     "StemName",
@@ -49,8 +50,13 @@ _PROGRAMS = frozenset({".pt2", ".ts", ".onnx"})
 
 _DESCRIPTIONS = (".yaml", ".yml")
 _Length = Annotated[int, Field(gt=0, le=2**31)]
-StemName = Annotated[str, Field(pattern=r"^[^\W.][^\\/:*?\"<>|\x00-\x1f\x7f]{0,59}$")]
-"""Stems are files, rows of tables and words on the wire."""
+StemName = Annotated[
+    str, Field(pattern=r"^[^\W.](?: |[^\\/:*?\"<>|,\p{Separator}\p{Other}]){0,59}$")
+]
+"""Stems are files, rows of tables and words on the wire, where commas are between them."""
+
+MOST_SOURCES = 32
+"""Stems of a network; the protocol between engine and clients has a limit of its own."""
 
 
 class NetworkDescription(Document):
@@ -71,6 +77,8 @@ class NetworkDescription(Document):
             are separated in pieces that overlap.
         segment: samples to give it at once when files are separated; None for about 10 s, or for
             what fits into `fixed_segment`.
+        longest_context: samples of context that it makes use of in a live stream; a preset that
+            offers more is cut to it. None if nobody has measured that.
         batches: whether the program takes several examples at once. Otherwise it gets them one by
             one.
         input: order of the program's input, letters B, C and T. B may be missing, and C for mono.
@@ -84,13 +92,16 @@ class NetworkDescription(Document):
     file: str = Field(min_length=1)
     format: ProgramFormat | None = None
     description: str = ""
-    sources: Annotated[tuple[StemName, ...], Field(strict=False, min_length=1, max_length=32)]
+    sources: Annotated[
+        tuple[StemName, ...], Field(strict=False, min_length=1, max_length=MOST_SOURCES)
+    ]
     sample_rate: int = Field(ge=1_000, le=1_000_000)
     channels: int = Field(ge=1, le=64)
     stride: _Length
     minimum_segment: _Length | None = None
     fixed_segment: _Length | None = None
     segment: _Length | None = None
+    longest_context: Annotated[int, Field(ge=0, le=2**31)] | None = None
     batches: bool = False
     input: str = "BCT"
     output: str = "BSCT"

@@ -131,7 +131,8 @@ class CudaExecutor:
     def _record(self, shape: Shape) -> _Graph:
         try:
             return _Graph(self._run, shape, self._lanes, self._pool)
-        except RuntimeError:
+        except Exception:
+            # Whatever it is: torch must know that the capture is over.
             self._pool = clean_up_capture(self.device, self._pool, self._lanes.compute)
             raise
 

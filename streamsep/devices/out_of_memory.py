@@ -2,17 +2,21 @@
 
 Libraries say it in many ways. CUDA has an error of its own. On the processor torch raises a
 `RuntimeError` with the allocator's words, C++ throws `std::bad_alloc`, Python has `MemoryError`,
-and what a network was wrapped in may have put another error around any of them.
+onnxruntime has classes of its own, and what a network was wrapped in may have put another error
+around any of them.
 """
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import gc
 import platform
 import re
 
 import torch
+
+from streamsep.errors import StreamSepError
 
 __all__ = ["is_out_of_memory", "release_memory", "trim_heaps"]
 
@@ -34,11 +38,18 @@ _WORDS = re.compile(
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error, or what it was raised from, says that memory has run out."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    if isinstance(error, RuntimeError) and _WORDS.search(str(error)):
+    if _says_so(error):
         return True
     return error.__cause__ is not None and is_out_of_memory(error.__cause__)
+
+
+def _says_so(error: BaseException) -> bool:
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    # Our own messages quote the names of files, which may be any words.
+    return not isinstance(error, StreamSepError) and _WORDS.search(str(error)) is not None
 
 
 def release_memory() -> None:

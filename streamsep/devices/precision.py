@@ -21,7 +21,13 @@ from streamsep.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["PRECISION_NAMES", "Precision", "arithmetic", "check_precision"]
+__all__ = [
+    "PRECISION_NAMES",
+    "Precision",
+    "arithmetic",
+    "changes_arithmetic",
+    "check_precision",
+]
 
 Precision = Literal["float32", "tf32", "bfloat16"]
 """Name of a way to compute."""
@@ -48,6 +54,12 @@ def check_precision(precision: str | None, device: torch.device) -> Precision | 
     raise ConfigError(f"unknown precision '{precision}', expected {', '.join(PRECISION_NAMES)}")
 
 
+def changes_arithmetic(precision: str | None, device: torch.device) -> bool:
+    """Whether `arithmetic` makes a device compute in another way than without a choice."""
+    as_ever = precision != "bfloat16" and device.type != "cuda"
+    return precision is not None and not as_ever
+
+
 @contextmanager
 def arithmetic(precision: Precision | None, device: torch.device) -> Iterator[None]:
     """Compute like this as long as the context lasts.
@@ -55,14 +67,12 @@ def arithmetic(precision: Precision | None, device: torch.device) -> Iterator[No
     What CUDA does with float32 is a matter of the process, so other threads that compute on a CUDA
     device at the same moment are affected.
     """
-    if precision is None:
+    if not changes_arithmetic(precision, device):
         yield
     elif precision == "bfloat16":
         # Without the cache: a graph must not hold on to weights that were cast before it began.
         with torch.autocast(device.type, dtype=torch.bfloat16, cache_enabled=False):
             yield
-    elif device.type != "cuda":
-        yield
     else:
         with _float32_of_cuda("ieee" if precision == "float32" else "tf32"):
             yield

@@ -39,7 +39,7 @@ class Recordings(Generic[R]):
     """Records shapes on demand.
 
     Args:
-        record: makes the recording of a shape, or raises a RuntimeError.
+        record: makes the recording of a shape, or raises a RuntimeError or MemoryError.
         most: recordings to keep, at least 1.
     """
 
@@ -79,12 +79,12 @@ class Recordings(Generic[R]):
             self._kept.popitem(last=False)[1].close()
         try:
             self._kept[shape] = made = self._record(shape)
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             self._give_up(shape, error)
             return None
         return made
 
-    def _give_up(self, shape: Shape, error: RuntimeError) -> None:
+    def _give_up(self, shape: Shape, error: RuntimeError | MemoryError) -> None:
         # What ends a recording that was broken off may raise an error of its own.
         if is_out_of_memory(error) or is_out_of_memory(error.__context__ or error):
             _remember(self._too_large, shape, self._most)

@@ -15,7 +15,9 @@ import torch
 
 from streamsep.devices import make_executor
 from streamsep.devices.fallback import moved
-from streamsep.engine.separator import WrappedSeparator, follow, separate_within
+from streamsep.devices.precision import changes_arithmetic
+from streamsep.engine.separator import follow, separate_within
+from streamsep.engine.wrapping import WrappedSeparator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,6 +56,7 @@ class DeviceSeparator(WrappedSeparator):
         largest_batch: int = 8,
     ) -> None:
         super().__init__(separator)
+        self._precision = precision
         self._whole = _Whole(separator)
         self._executor = make_executor(
             self._whole, torch.device(device), precision=precision, largest_batch=largest_batch
@@ -91,7 +94,13 @@ class DeviceSeparator(WrappedSeparator):
         return lambda: stems
 
     def follow(self, *, segment: int, hop: int, wanted: slice) -> SegmentFollower | None:
-        """Follow a live stream, where the separator within can, on its device."""
+        """Follow a live stream, where the separator within can, on its device.
+
+        Followers compute as exactly as the separator was made to. Where that is not how exactly
+        this one was told to compute, there is none, and every segment is computed anew.
+        """
+        if changes_arithmetic(self._precision, self.device):
+            return None
         return follow(self._separator, segment=segment, hop=hop, wanted=wanted)
 
 

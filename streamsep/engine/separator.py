@@ -1,8 +1,18 @@
-"""What the engine knows of a network: four facts and a call."""
+"""What a separator may be able to do for a stream, beyond separating a segment.
+
+None of it has to be: for whoever cannot do it, the functions here do without.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
+
+from streamsep.separator import (
+    Separator,
+    SurroundedSeparator,
+    separate_within,
+    surroundings_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -11,63 +21,26 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DeferringSeparator",
+    "ForgetfulSeparator",
     "IncrementalSeparator",
-    "NormalisedSeparator",
     "SegmentFollower",
     "Separator",
     "SurroundedSeparator",
-    "WrappedSeparator",
     "begin",
     "follow",
+    "longest_context_of",
     "separate_within",
     "surroundings_of",
 ]
 
 
 @runtime_checkable
-class Separator(Protocol):
-    """Anything that separates a mixture: a network, a bag of them, an exported program.
-
-    It is stateless: what comes out depends on the segment that goes in and on nothing else.
-    """
+class ForgetfulSeparator(Separator, Protocol):
+    """A separator that is known to make nothing of what lies far back in a stream."""
 
     @property
-    def sample_rate(self) -> int:
-        """Samples per second that it expects."""
-
-    @property
-    def channels(self) -> int:
-        """Audio channels C that it expects."""
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """Names of the S stems, in the order of the output."""
-
-    @property
-    def stride(self) -> int:
-        """Samples by which a segment may move without changing how the network sees it."""
-
-    def __call__(self, mix: Tensor) -> Tensor:
-        """Separate float32 mix [B, C, T], T from 1, into [B, S, C, T]."""
-
-
-@runtime_checkable
-class SurroundedSeparator(Separator, Protocol):
-    """A separator that wants to know what really lies around a segment.
-
-    Its layers need samples on either side of what they estimate. Called with a segment alone it
-    takes silence for them; where the recording goes on, it can be given that instead.
-    """
-
-    @property
-    def surroundings(self) -> int:
-        """Samples on either side of a segment that can change its estimate; 0 for none."""
-
-    def separate_within(self, mix: Tensor, start: int, length: int) -> Tensor:
-        """Separate a part of float32 mix [B, C, T], aware of the rest, into [B, S, C, length].
-
-        What it needs beyond the ends of the mix is silence.
-        """
+    def longest_context(self) -> int | None:
+        """Samples of context beyond which its stems get no better; None if nobody knows."""
 
 
 @runtime_checkable
@@ -129,19 +102,9 @@ def follow(
     return None
 
 
-def surroundings_of(separator: Separator) -> int:
-    """Samples on either side of a segment that a separator makes use of."""
-    return separator.surroundings if isinstance(separator, SurroundedSeparator) else 0
-
-
-def separate_within(separator: Separator, mix: Tensor, start: int, length: int) -> Tensor:
-    """Separate the part of a mix [B, C, T] that begins at `start`, into [B, S, C, length].
-
-    The rest of the mix is for separators that make use of surroundings.
-    """
-    if isinstance(separator, SurroundedSeparator):
-        return separator.separate_within(mix, start, length)
-    return separator(mix[..., start : start + length])
+def longest_context_of(separator: Separator) -> int | None:
+    """Samples of context beyond which a separator's stems get no better; None if nobody knows."""
+    return separator.longest_context if isinstance(separator, ForgetfulSeparator) else None
 
 
 def begin(separator: Separator, mix: Tensor, start: int, length: int) -> Callable[[], Tensor]:
@@ -153,76 +116,3 @@ def begin(separator: Separator, mix: Tensor, start: int, length: int) -> Callabl
         return separator.begin(mix, start, length)
     estimate = separate_within(separator, mix, start, length)
     return lambda: estimate
-
-
-class WrappedSeparator:
-    """States what the separator within it states.
-
-    Args:
-        separator: what separates.
-    """
-
-    def __init__(self, separator: Separator) -> None:
-        self._separator = separator
-
-    @property
-    def sample_rate(self) -> int:
-        """That of the separator within."""
-        return self._separator.sample_rate
-
-    @property
-    def channels(self) -> int:
-        """Those of the separator within."""
-        return self._separator.channels
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """Those of the separator within."""
-        return self._separator.sources
-
-    @property
-    def stride(self) -> int:
-        """That of the separator within."""
-        return self._separator.stride
-
-    @property
-    def surroundings(self) -> int:
-        """Those of the separator within."""
-        return surroundings_of(self._separator)
-
-
-class NormalisedSeparator(WrappedSeparator):
-    """A separator that sees the mixture centred and scaled by fixed statistics.
-
-    Files are separated this way: with the mean and the deviation of the whole track, which a first
-    pass over it measured, a quiet song reaches the network as loud as any other.
-
-    Args:
-        separator: what separates.
-        mean: mean of the track.
-        deviation: standard deviation of the track, above 0.
-    """
-
-    def __init__(self, separator: Separator, mean: float, deviation: float) -> None:
-        super().__init__(separator)
-        self._mean = mean
-        self._deviation = deviation
-
-    @property
-    def silence(self) -> float:
-        """The level that reaches the separator within as silence."""
-        return self._mean
-
-    def __call__(self, mix: Tensor) -> Tensor:
-        """Separate mix [B, C, T] into [B, S, C, T], both at the track's own level."""
-        return self.separate_within(mix, 0, mix.shape[-1])
-
-    def separate_within(self, mix: Tensor, start: int, length: int) -> Tensor:
-        """Separate a part of mix [B, C, T] into [B, S, C, length], at the track's own level."""
-        return self.begin(mix, start, length)()
-
-    def begin(self, mix: Tensor, start: int, length: int) -> Callable[[], Tensor]:
-        """As `separate_within`, later if the separator within defers."""
-        normalised = (mix - self._mean) / self._deviation
-        later = begin(self._separator, normalised, start, length)
-        return lambda: (later() * self._deviation).add_(self._mean)

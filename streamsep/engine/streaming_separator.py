@@ -26,8 +26,8 @@ from streamsep.audio.sanitize import replace_non_finite
 from streamsep.engine.consistency import ConsistencyName, make_consistency
 from streamsep.engine.fifo import SampleFifo
 from streamsep.engine.refinement import RefinementName, make_refinement
-from streamsep.engine.separator import NormalisedSeparator
 from streamsep.engine.stem_stream import LOUDEST, SegmentStream, ShiftedStream, StemStream
+from streamsep.engine.wrapping import NormalisedSeparator
 from streamsep.errors import ConfigError, InputError
 
 if TYPE_CHECKING:

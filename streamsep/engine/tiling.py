@@ -38,10 +38,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from streamsep.engine.separator import longest_context_of
 from streamsep.errors import ConfigError
 
 if TYPE_CHECKING:
     from streamsep.config import LatencyPreset
+    from streamsep.engine.separator import Separator
 
 __all__ = ["LEAST_WEIGHT", "OverlapConfig", "StreamConfig", "Tiling"]
 
@@ -128,7 +130,7 @@ class StreamConfig:
     def from_preset(cls, preset: LatencyPreset) -> StreamConfig:
         """The tiling of a latency preset, as `streamsep.load_preset` gives it.
 
-        Presets lie on a grid of 2048 samples; see `fitted_to` for networks that have another.
+        Presets are made for no network in particular; `fitted_to` takes them to one.
         """
         return cls(
             context=preset.context,
@@ -137,14 +139,18 @@ class StreamConfig:
             crossfade=preset.crossfade,
         )
 
-    def fitted_to(self, stride: int) -> StreamConfig:
-        """The nearest tiling, none of its parts shorter, for a network of the given stride.
+    def fitted_to(self, network: Separator) -> StreamConfig:
+        """The nearest tiling that a network can use and makes use of.
 
-        Context, hop and look-ahead are rounded up to multiples of the stride, so the latency can
-        grow by up to two strides. The crossfade stays.
+        Context, hop and look-ahead are rounded up to multiples of the network's stride, so the
+        latency can grow by up to two strides. A context that is longer than the network's
+        `longest_context` is cut to that. The crossfade stays.
         """
+        longest = longest_context_of(network)
+        context = self.context if longest is None else min(self.context, longest)
         context, hop, look_ahead = (
-            -(-length // stride) * stride for length in (self.context, self.hop, self.look_ahead)
+            -(-length // network.stride) * network.stride
+            for length in (context, self.hop, self.look_ahead)
         )
         return StreamConfig(
             context=context, hop=hop, look_ahead=look_ahead, crossfade=self.crossfade
@@ -176,7 +182,7 @@ class StreamConfig:
             raise ConfigError(
                 f"context, hop and look_ahead must be multiples of the network's stride {stride}, "
                 f"got {', '.join(f'{name}={value}' for name, value in off_grid.items())}; "
-                f"fitted_to({stride}) rounds them up"
+                "fitted_to(network) rounds them up"
             )
         # Half a step inside, so that the two ramps of a seam add up to one and neither is zero.
         ramp = (torch.arange(self.crossfade, dtype=torch.float32) + 0.5) / max(1, self.crossfade)

@@ -13,16 +13,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from streamsep.audio.nsdr import nsdr_of_energies_db
+from streamsep.audio.silence import loudness_floor
 from streamsep.engine.fifo import SampleFifo
-from streamsep.evaluation.nsdr import DELTA
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = ["LOWEST_DB", "EnergyMeter", "StemEnergies"]
-
-SILENT = 1e-6
-"""What lies this far, 60 dB, below the song's mixture as a whole is silent."""
 
 LOWEST_DB = -120.0
 """The level of silence: below this everything is the same to any ear and any converter."""
@@ -59,9 +57,7 @@ class EnergyMeter:
         stems, error, estimates, mixture = torch.split(
             energies, [self._sources, self._sources, self._sources, 1], dim=1
         )
-        # The song's own level decides for every second: in a pause all stems are silent, and the
-        # noise floor of one is no sound for being as loud as that of the others.
-        floor = SILENT * mixture.sum() / samples.sum() * samples[:, None]
+        floor = loudness_floor(mixture[:, 0], samples)[:, None]
         silent = stems <= floor
         alone = silent & (mixture > floor)
         return [
@@ -114,7 +110,7 @@ class StemEnergies:
         """The nSDR over the song in dB; None where the stem never sounds."""
         if self.never_sounds:
             return None
-        return 10 * math.log10((self.signal + DELTA) / (self.error + DELTA))
+        return nsdr_of_energies_db(self.signal, self.error)
 
     @property
     def false_db(self) -> float | None:

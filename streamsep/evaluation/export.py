@@ -12,13 +12,16 @@ from streamsep._version import __version__
 from streamsep.evaluation.page import render_page
 from streamsep.evaluation.plots import as_png
 from streamsep.evaluation.summary import ALL, MEASURES
-from streamsep.evaluation.whole_file import write_whole
+from streamsep.files.output import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from streamsep.evaluation.methods import Method
     from streamsep.evaluation.report import Report
+    from streamsep.evaluation.summary import Summary
+    from streamsep.evaluation.sweep import SweepPoint
 
 __all__ = ["write_report"]
 
@@ -67,7 +70,7 @@ def _sweep_csv(report: Report) -> str:
         [
             *(getattr(point.tiling, name) for name in lengths),
             round(1000 * point.tiling.latency / report.sample_rate, 2),
-            round(point.passes, 3),
+            None if point.passes is None else round(point.passes, 3),
             *(point.nsdr_db[stem] for stem in stems),
         ]
         for point in report.sweep
@@ -84,21 +87,6 @@ def _csv(headings: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
 
 
 def _as_json(report: Report) -> str:
-    summary = report.summary
-    figures = {
-        method.name: {
-            "latency": method.latency,
-            "settings": method.facts(),
-            **{
-                measure.key: {
-                    stem: summary.figure(measure, method.name, stem)
-                    for stem in (*summary.sources, ALL)
-                }
-                for measure in MEASURES
-            },
-        }
-        for method in report.methods
-    }
     document: dict[str, Any] = {
         "program": f"streamsep {__version__}",
         "model": report.model,
@@ -108,14 +96,35 @@ def _as_json(report: Report) -> str:
         "mixture": "file" if report.mixture_file else "sum",
         **asdict(report.finish),
         "incremental": report.incremental,
-        "figures": figures,
+        "figures": {method.name: _figures_of(method, report.summary) for method in report.methods},
         "songs": {
             method: [song.model_dump(exclude={"method"}) for song in songs.values()]
-            for method, songs in summary.songs.items()
+            for method, songs in report.summary.songs.items()
         },
+        "sweep": [_point(point) for point in report.sweep],
         "failures": list(report.failures),
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _figures_of(method: Method, summary: Summary) -> dict[str, Any]:
+    """How a method was set, and what it scored over all songs."""
+    figures = {
+        measure.key: {
+            stem: summary.figure(measure, method.name, stem) for stem in (*summary.sources, ALL)
+        }
+        for measure in MEASURES
+    }
+    return {"latency": method.latency, "settings": method.facts(), **figures}
+
+
+def _point(point: SweepPoint) -> dict[str, Any]:
+    return {
+        "tiling": asdict(point.tiling),
+        "latency": point.tiling.latency,
+        "passes": point.passes,
+        "nsdr_db": point.nsdr_db,
+    }
 
 
 def _as_markdown(report: Report) -> str:

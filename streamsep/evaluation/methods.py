@@ -29,6 +29,7 @@ __all__ = [
     "Method",
     "Offline",
     "Stream",
+    "can_follow",
 ]
 
 
@@ -147,7 +148,7 @@ class Live:
 
     @property
     def passes(self) -> float:
-        """How many times each sample goes through the network."""
+        """How many times each sample goes through the network; an upper bound if incremental."""
         return self.tiling.segment / self.tiling.hop
 
     def facts(self) -> dict[str, Any]:
@@ -166,6 +167,12 @@ class Live:
             refinement=self.finish.refinement,
             incremental=self.incremental,
         )
+
+
+def can_follow(model: LoadedModel) -> bool:
+    """Whether a network keeps from hop to hop what it can, so that `Live.incremental` matters."""
+    hop = model.stride  # any would do
+    return model.follow(segment=32 * hop, hop=hop, wanted=slice(0, hop)) is not None
 
 
 @dataclass(frozen=True, slots=True)

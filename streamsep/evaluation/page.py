@@ -44,19 +44,25 @@ def render_page(report: Report) -> str:
     ]
     if report.sweep:
         parts.append(as_svg(report.sweep_plot()))
-    parts += [
-        "<h2>Songs</h2>",
-        '<p class="note">Boxes: quartiles and median over songs, whiskers to 1.5 times the box; '
-        "every song is a dot.</p>",
-        as_svg(report.box_plots()),
-        *(_details(song_table(report.summary, method.name)) for method in report.judged),
-    ]
+    if report.summary.measures:
+        parts += _songs(report)
     body = "\n".join(parts)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f"<title>{escape(report.title)}</title>\n<style>{STYLE}</style>\n</head>\n"
         f"<body>\n{body}\n</body>\n</html>\n"
     )
+
+
+def _songs(report: Report) -> list[str]:
+    """Every song as a dot, and its nSDR."""
+    return [
+        "<h2>Songs</h2>",
+        '<p class="note">Boxes: quartiles and median over songs, whiskers to 1.5 times the box; '
+        "every song is a dot.</p>",
+        as_svg(report.box_plots()),
+        *(_details(song_table(report.summary, method.name)) for method in report.judged),
+    ]
 
 
 def _table(table: Table) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from matplotlib.figure import Figure
 
-from streamsep.evaluation.whole_file import write_whole
+from streamsep.files.output import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

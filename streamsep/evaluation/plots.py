@@ -47,7 +47,8 @@ def draw_boxes(summary: Summary, methods: Sequence[Method]) -> Figure:
     """Boxes over songs: a row for every measure, a column for every stem.
 
     A box has the quartiles and the median; whiskers reach to the last song within 1.5 times the
-    box's height; every song is a dot. With one song or two there is nothing but dots.
+    box's height; every song is a dot. With one song or two there is nothing but dots. There must be
+    a measure that any song has a figure of.
 
     Source: "Music Source Separation in the Waveform Domain", figure 2.
     """

@@ -2,7 +2,8 @@
 
 A file's name holds a key over all that its scores depend on: the weights, the method, the song's
 files, the version. Whoever changes one of them gets another key and a fresh measurement; whoever
-runs the same command again goes on where it stopped::
+runs the same command again goes on where it stopped. The key is made before the song is read, so
+that what was heard of a song that changes meanwhile is not taken for the new song's::
 
     OUT/songs/<song>/<method>-<key>.json
 """
@@ -12,14 +13,15 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from streamsep._version import __version__
 from streamsep.evaluation.scores import SongScores
-from streamsep.evaluation.whole_file import write_whole
+from streamsep.files.output import write_whole
+from streamsep.files.stamps import stamp_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,35 +66,39 @@ class Records:
         self._folder = folder
         self._weights = weights_sha256
 
-    def find(self, task: Task) -> SongScores | None:
-        """The scores of a task that was finished before."""
-        path = self._path(task)
+    def place_of(self, task: Task) -> Path:
+        """The file that a task's scores belong into, as all that they depend on is now.
+
+        Raises:
+            InputError: a file of the song is gone.
+        """
+        name = f"{task.method.name}-{self._key(task)}.json"
+        return self._folder / "songs" / task.song.name / name
+
+    def find(self, place: Path) -> SongScores | None:
+        """The scores of a task that was finished before, by its place."""
         try:
-            return SongScores.model_validate_json(path.read_bytes())
+            return SongScores.model_validate_json(place.read_bytes())
         except FileNotFoundError:
             return None
         except (OSError, ValidationError) as error:
-            _log.warning("'%s' cannot be used and is measured anew: %s", path, _first_line(error))
+            _log.warning("'%s' cannot be used and is measured anew: %s", place, _first_line(error))
             return None
 
-    def keep(self, task: Task, scores: SongScores) -> None:
-        """Write down the scores of a task.
+    def keep(self, place: Path, scores: SongScores) -> None:
+        """Write down the scores of a task in the place that it had before it was measured.
 
         Raises:
             OutputError: they cannot be written.
         """
-        write_whole(self._path(task), scores.model_dump_json(indent=2) + "\n")
-
-    def _path(self, task: Task) -> Path:
-        name = f"{task.method.name}-{self._key(task)}.json"
-        return self._folder / "songs" / task.song.name / name
+        write_whole(place, scores.model_dump_json(indent=2) + "\n")
 
     def _key(self, task: Task) -> str:
         facts: dict[str, Any] = {
             "version": __version__,
             "method": task.method.facts(),
             "bss": task.bss,
-            "files": [_stamp(path) for path in task.song.files],
+            "files": [astuple(stamp_of(path)) for path in task.song.files],
         }
         if task.method.passes:
             facts["weights"] = self._weights
@@ -106,12 +112,6 @@ def sha256_of(path: Path, *more: Path) -> str:
     if not more:
         return checksum
     return hashlib.sha256("".join([checksum, *map(sha256_of, more)]).encode()).hexdigest()
-
-
-def _stamp(path: Path) -> list[str | int]:
-    """What tells that a file has changed, without reading all of it."""
-    state = path.stat()
-    return [path.name, state.st_size, state.st_mtime_ns]
 
 
 def _first_line(error: Exception) -> str:

@@ -69,7 +69,7 @@ class Report:
         """What a reader must know before looking at figures."""
         return {
             "network": f"{self.model} (sha256 {self.weights_sha256[:16]}…)",
-            "songs": f"{self.summary.song_count} from '{self.data}'",
+            "songs": f"{self.summary.song_count} from '{self.data}'{self._silence}",
             "mixture": "mixture files" if self.mixture_file else "the sum of the stems",
             "estimates": f"consistency {self.finish.consistency}, refine {self.finish.refinement}",
             "files": "; ".join(_settings_of(m) for m in self.methods if isinstance(m, Offline)),
@@ -78,6 +78,11 @@ class Report:
             else "every window computed anew",
             "program": f"streamsep {__version__}",
         }
+
+    @property
+    def _silence(self) -> str:
+        """Why there is no figure at all, where there is none."""
+        return "" if self.summary.measures else "; no figures: every stem of every song is silent"
 
     def tables(self) -> list[Table]:
         """The tables of results, on whatever they will be shown."""

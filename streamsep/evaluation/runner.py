@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Protocol
 
 import torch
 
-from streamsep.errors import ConfigError, StreamSepError
+from streamsep.errors import ConfigError, InputError, StreamSepError
 from streamsep.evaluation.workers import judge_here, judge_in_processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
+    from pathlib import Path
 
     from streamsep.evaluation.records import Records, Task
     from streamsep.evaluation.scores import SongScores
     from streamsep.evaluation.workers import Ended
     from streamsep.models import LoadedModel
 
-__all__ = ["Observer", "Outcome", "evaluate"]
+__all__ = ["Observer", "Outcome", "Unobserved", "evaluate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,16 @@ class Observer(Protocol):
         """A task is done or has failed."""
 
 
+class Unobserved:
+    """An `Observer` for evaluations that nobody watches."""
+
+    def advanced(self, work: float) -> None:
+        """Nobody is told."""
+
+    def ended(self, outcome: Outcome) -> None:
+        """Nobody is told."""
+
+
 def evaluate(
     tasks: Sequence[Task],
     model: LoadedModel,
@@ -57,6 +68,8 @@ def evaluate(
     observer: Observer,
 ) -> list[Outcome]:
     """Do all tasks that were not done before; a song that cannot be judged stops no other.
+
+    Where a task's scores will be kept is decided before any song is read, see `Records.place_of`.
 
     Args:
         tasks: what to do.
@@ -75,26 +88,40 @@ def evaluate(
         KeyboardInterrupt: Ctrl-C; what was finished is kept.
     """
     outcomes: dict[int, Outcome] = {}
+    places: dict[int, Path] = {}
 
     def end(index: int, outcome: Outcome) -> None:
         outcomes[index] = outcome
         observer.ended(outcome)
 
     for index, task in enumerate(tasks):
-        if (known := records.find(task)) is not None:
+        found = _looked_up(task, records)
+        if isinstance(found, Outcome):
             observer.advanced(task.work)
-            end(index, Outcome(task, known))
-    pending = [index for index in range(len(tasks)) if index not in outcomes]
+            end(index, found)
+        else:
+            places[index] = found
+    pending = list(places)
     # Closing ends the processes at once if anything goes wrong in here.
     with closing(_judged([tasks[i] for i in pending], model, load, jobs, observer)) as judged:
         for number, answer in judged:
-            task = tasks[pending[number]]
+            index = pending[number]
             if isinstance(answer, StreamSepError):
-                end(pending[number], Outcome(task, error=answer))
+                end(index, Outcome(tasks[index], error=answer))
             else:
-                records.keep(task, answer)
-                end(pending[number], Outcome(task, answer))
+                records.keep(places[index], answer)
+                end(index, Outcome(tasks[index], answer))
     return [outcomes[index] for index in range(len(tasks))]
+
+
+def _looked_up(task: Task, records: Records) -> Outcome | Path:
+    """How a task ended before, or that its song is gone; otherwise where to keep its scores."""
+    try:
+        place = records.place_of(task)
+    except InputError as error:
+        return Outcome(task, error=error)
+    known = records.find(place)
+    return place if known is None else Outcome(task, known)
 
 
 def _judged(

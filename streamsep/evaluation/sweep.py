@@ -3,7 +3,7 @@
 A live tiling has three lengths. The look-ahead is what the network may hear after the samples it
 emits; the hop is what it emits at once, so its first sample enjoys a hop more of the future than
 its last one; the segment is all that it hears. Latency is hop plus look-ahead, work is segment over
-hop, quality is what the sweep measures.
+hop (less where hops keep what they can of the one before), quality is what the sweep measures.
 """
 
 from __future__ import annotations
@@ -106,15 +106,20 @@ class SweepPoint:
     Attributes:
         tiling: the tiling.
         nsdr_db: mean nSDR over the songs by stem, and over the stems as `ALL`.
+        incremental: whether every hop kept what it could of what the one before had computed.
     """
 
     tiling: StreamConfig
     nsdr_db: dict[str, float | None]
+    incremental: bool = False
 
     @property
-    def passes(self) -> float:
-        """How many times each sample goes through the network."""
-        return self.tiling.segment / self.tiling.hop
+    def passes(self) -> float | None:
+        """How many times each sample goes through the network.
+
+        None where hops keep what they can: what is computed anew then depends on the layer.
+        """
+        return None if self.incremental else self.tiling.segment / self.tiling.hop
 
 
 def sweep_points(summary: Summary, methods: Sequence[Live]) -> list[SweepPoint]:
@@ -123,6 +128,7 @@ def sweep_points(summary: Summary, methods: Sequence[Live]) -> list[SweepPoint]:
         SweepPoint(
             method.tiling,
             {stem: summary.figure(NSDR, method.name, stem) for stem in (*summary.sources, ALL)},
+            method.incremental,
         )
         for method in methods
     ]

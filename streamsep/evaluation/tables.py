@@ -100,24 +100,26 @@ def _absences(measure: Measure, summary: Summary) -> list[str]:
 
 def _sweep_table(points: Sequence[SweepPoint], sources: Sequence[str], sample_rate: int) -> Table:
     stems = (*sources, ALL)
+    note = (
+        f"{NSDR.label} in dB of the tilings that no other one beats at their latency or a shorter "
+        "one; lengths in samples"
+    )
+    priced = all(point.passes is not None for point in points)
+    if priced:
+        note += "; passes is the price: how often a sample goes through the network"
     rows = [
         (
             _latency(point.tiling.latency, sample_rate),
             str(point.tiling.hop),
             str(point.tiling.look_ahead),
             str(point.tiling.segment),
-            f"{point.passes:.1f}",
+            *([f"{point.passes:.1f}"] if priced else []),
             *(_figure(point.nsdr_db[stem]) for stem in stems),
         )
         for point in best_by_latency(points)
     ]
-    return Table(
-        "Quality against latency",
-        f"{NSDR.label} in dB of the tilings that no other one beats at their latency or a shorter "
-        "one; lengths in samples; passes is the price: how often a sample goes through the network",
-        ("latency", "hop", "look-ahead", "segment", "passes", *stems),
-        tuple(rows),
-    )
+    headings = ("latency", "hop", "look-ahead", "segment", *(["passes"] if priced else []), *stems)
+    return Table("Quality against latency", note, headings, tuple(rows))
 
 
 def _latency(latency: int | None, sample_rate: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streamsep.files.encoding import Encoding
-from streamsep.files.finding import FoundAudio, expand, find_audio
+from streamsep.files.finding import BadArgument, FoundAudio, expand, find_audio
 from streamsep.files.leftovers import remove_leftovers
 from streamsep.files.reader import AudioReader
 from streamsep.files.reading import open_audio
@@ -12,6 +12,7 @@ from streamsep.files.writing import StemWriter
 
 __all__ = [
     "AudioReader",
+    "BadArgument",
     "Encoding",
     "FoundAudio",
     "StemWriter",

@@ -13,7 +13,7 @@ from streamsep.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["AUDIO_EXTENSIONS", "FoundAudio", "expand", "find_audio"]
+__all__ = ["AUDIO_EXTENSIONS", "BadArgument", "FoundAudio", "expand", "find_audio"]
 
 _log = logging.getLogger(__name__)
 
@@ -39,9 +39,22 @@ class FoundAudio:
     relative: Path
 
 
+@dataclass(frozen=True, slots=True)
+class BadArgument:
+    """What leads to no audio.
+
+    Attributes:
+        path: As it was given.
+        error: Why.
+    """
+
+    path: Path
+    error: InputError
+
+
 def expand(
     arguments: Iterable[Path], *, exclude: Path | None = None
-) -> tuple[list[FoundAudio], list[InputError]]:
+) -> tuple[list[FoundAudio], list[BadArgument]]:
     """Find the audio of several arguments, so that a bad one does not stop the others.
 
     Args:
@@ -49,18 +62,18 @@ def expand(
         exclude: A directory to leave out, as in `find_audio`.
 
     Returns:
-        The files in the order of the arguments, each once, and what went wrong.
+        The files in the order of the arguments, each once, and the arguments that are wrong.
     """
     found: dict[str, FoundAudio] = {}
-    errors: list[InputError] = []
+    bad: list[BadArgument] = []
     for argument in arguments:
         try:
             for audio in find_audio(argument, exclude=exclude):
                 # `Path.resolve` gives up on a link to itself, which must not stop the others.
                 found.setdefault(os.path.realpath(audio.path), audio)
         except InputError as error:
-            errors.append(error)
-    return list(found.values()), errors
+            bad.append(BadArgument(argument, error))
+    return list(found.values()), bad
 
 
 def find_audio(argument: Path, *, exclude: Path | None = None) -> list[FoundAudio]:

@@ -33,17 +33,25 @@ _FRAMES_UNKNOWN = 2**63 - 1
 
 _MP3_FRAME = 1152
 
+# soundfile goes by this name, and asks its caller for the rate.
+_HEADERLESS = ".raw"
+
 
 class SndfileReader(AudioReader):
     """A file that libsndfile decodes.
 
     Raises:
         soundfile.LibsndfileError: If libsndfile does not know the format.
-        InputError: If the file is truncated or holds no samples.
+        InputError: If the file is truncated, holds no samples, or is headerless by its name.
     """
 
     def __init__(self, path: Path) -> None:
         super().__init__()
+        if path.suffix.lower() == _HEADERLESS:
+            raise InputError(
+                f"'{path}' is called like samples without a header, which tell neither rate nor "
+                "channels: give a wav, flac or mp3 file, or rename it if it is one"
+            )
         self.path = path
         self._untold = untold_length(path)
         with self._opened() as (sound, _):

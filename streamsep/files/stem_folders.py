@@ -116,9 +116,9 @@ def find_tracks(
             another sample rate or channel count.
     """
     names = _file_names(sources, stem_names or {}, naming)
-    if not folder.is_dir():
-        raise InputError(f"'{folder}' is no folder: give one that holds a folder per song")
     try:
+        if not folder.is_dir():
+            raise InputError(f"'{folder}' is no folder: give one that holds a folder per song")
         folder = _subset_of(folder, subset)
         found = {track: _stems_of(track, names, naming) for track in _subfolders(folder)}
         if not any(found.values()):

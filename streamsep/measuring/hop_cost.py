@@ -7,6 +7,7 @@ and what that figure is true of is stricter: how many threads compute, how exact
 from __future__ import annotations
 
 import hashlib
+import os
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from streamsep.measuring.machine import Machine
+from streamsep.measuring.recorded_names import NetworkName
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,7 +45,7 @@ class Setup(BaseModel):
     device: str
     threads: int = Field(gt=0)
     precision: str | None
-    network: str
+    network: NetworkName
     files: str
 
 
@@ -94,7 +96,7 @@ def fingerprint(files: Iterable[Path]) -> str:
     """
     digest = hashlib.sha256()
     for path in files:
-        digest.update(f"{path.resolve()}\0".encode())
+        digest.update(os.fsencode(path.resolve()) + b"\0")
         with suppress(OSError):  # it was loaded, and may have gone since
             facts = path.stat()
             digest.update(f"{facts.st_size}\0{facts.st_mtime_ns}\0".encode())

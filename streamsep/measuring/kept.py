@@ -1,8 +1,10 @@
 """The outcomes of `streamsep bench` on disk, so that other commands know them.
 
-A file's name holds a key over all that a measurement is true of: the machine, the device, the
-network, the tiling. Whoever measures the same again replaces it; another version of torch has
-another key, and finds nothing.
+A file's name holds a key over all that a measurement is true of: the machine, the device and its
+threads, the network, the tiling. Whoever measures the same again replaces it; another version of
+torch has another key, and finds nothing. The network's weights are not in the key: those of a run
+that goes on change every hour, and each would leave a record behind. Their fingerprint stands in
+the record, which is not believed once they have changed.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ __all__ = ["KeptMeasurements"]
 _KEYED = {
     "machine",
     "device",
+    "threads",
     "model",
     "model_file",
     "preset",
@@ -53,6 +56,12 @@ class KeptMeasurements:
         self._shelf.put(measurement, measurement.model_dump(include=_KEYED))
 
     def of(self, machine: Machine) -> list[Measurement]:
-        """All that are true of a machine, the oldest first. What cannot be read is left out."""
-        known = [each for each in self._shelf if each.machine == machine]
+        """All that are true of a machine, the oldest first.
+
+        Left out is what cannot be read, as what older versions have written, and whatever was
+        measured of a network whose files have changed since or are gone.
+        """
+        known = [
+            each for each in self._shelf if each.machine == machine and each.is_of_present_files
+        ]
         return sorted(known, key=lambda each: each.measured)

@@ -6,7 +6,9 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from streamsep.measuring.hop_cost import fingerprint
 from streamsep.measuring.machine import Machine
+from streamsep.measuring.recorded_names import NetworkName, path_of
 
 __all__ = ["MOST_RTF", "Measurement"]
 
@@ -23,7 +25,9 @@ class Measurement(BaseModel):
         threads: of torch on the processor.
         measured: when, with a time zone.
         model: name of the network.
-        model_file: path of its file.
+        model_file: path of its file, as `path_text` writes it.
+        member_files: likewise, those of a bag's members, or the program that a file describes.
+        fingerprint: of all these files when it was measured.
         preset: name of the latency preset.
         sample_rate: the network's, samples per second.
         context: samples of the past in a segment, as fitted to the network's stride; so are the
@@ -54,8 +58,10 @@ class Measurement(BaseModel):
     device: str
     threads: int
     measured: datetime
-    model: str
+    model: NetworkName
     model_file: str
+    member_files: tuple[str, ...]
+    fingerprint: str
     preset: str
     sample_rate: int = Field(gt=0)
     context: int = Field(ge=0)
@@ -76,6 +82,12 @@ class Measurement(BaseModel):
     latency_terms: dict[str, int]
     sessions: int = Field(ge=0)
     playable: bool
+
+    @property
+    def is_of_present_files(self) -> bool:
+        """Whether the network's files are still those that were measured."""
+        files = (self.model_file, *self.member_files)
+        return fingerprint(map(path_of, files)) == self.fingerprint
 
     @property
     def hop_ms(self) -> float:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from streamsep.errors import ConfigError
-from streamsep.models.surroundings import separate_within, surroundings_of
+from streamsep.separator import separate_within, surroundings_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import sys
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     import torch
 
     from streamsep.models.loaded_model import LoadedModel
+    from streamsep.models.segment_lengths import SegmentLengths
 
 __all__ = [
     "GROUP",
@@ -72,7 +74,7 @@ class InstalledCard(BaseModel):
 
 
 class _Facts(BaseModel):
-    """What every `Separator` states."""
+    """What every `Separator` states, and the two lengths that networks may state."""
 
     model_config = ConfigDict(strict=True)
 
@@ -80,6 +82,8 @@ class _Facts(BaseModel):
     channels: int = Field(gt=0)
     sources: tuple[StemName, ...] = Field(min_length=1)
     stride: int = Field(gt=0)
+    minimum_segment: int | None = Field(default=None, gt=0)
+    longest_segment: int | None = Field(default=None, gt=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +192,12 @@ def _guarded(entry: metadata.EntryPoint, work: Callable[[], Any]) -> Any:
     except ModelError:
         raise
     except (Exception, SystemExit) as error:
+        from streamsep.devices.out_of_memory import is_out_of_memory
+
+        if is_out_of_memory(error):
+            raise ModelError(
+                "there is not enough memory for it; make room, or take a smaller network"
+            ) from error
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise ModelError(
             f"{entry.value} fails ({reason:.160}); repair the package or remove it"
@@ -221,36 +231,68 @@ def _ready(
     entry: metadata.EntryPoint, make: Any, separator: Any, device: str | torch.device
 ) -> LoadedModel:
     """A separator that a package made, on its device and tried out."""
-    from torch import nn
-
-    from streamsep.models.exported.probe import torch_device, try_silence
+    from streamsep.devices.availability import torch_device
+    from streamsep.models.file_segments import segment_of_program
     from streamsep.models.loaded_model import LoadedModel
-    from streamsep.models.segment_lengths import SegmentLengths
+    from streamsep.models.trial import try_silence
 
     card = _card(make)
-    kind = type(separator).__name__
-    if not callable(separator):
-        raise ModelError(f"it made a {kind}, expected a network that can be called")
-    facts = {name: getattr(separator, name, None) for name in _Facts.model_fields}
-    _checked(_Facts, facts, f"the {kind} it made")
-    place = torch_device(device)
-    if isinstance(separator, nn.Module):
-        separator = separator.eval().requires_grad_(False).to(place)
-    elif place.type != "cpu":
-        logger.warning("'%s' computes where its package put it, not on %s", entry.name, place)
-        place = torch_device("cpu")
-    lengths = SegmentLengths(
-        stride=separator.stride,
-        minimum=getattr(separator, "minimum_segment", separator.stride),
-        fixed=getattr(separator, "longest_segment", None),
-    )
-    shortest = lengths.shortest
-    _guarded(entry, lambda: try_silence(separator, shortest, place, name=f"the {kind} it made"))
+    kind = f"the {type(separator).__name__} it made"
+    facts = _facts(entry, separator)
+    separator, place = _placed(entry, separator, torch_device(device))
+    lengths = _lengths(facts, kind)
+    _guarded(entry, lambda: try_silence(separator, lengths.shortest, place, name=kind))
     return LoadedModel(
         separator=separator,
         name=entry.name,
-        path=Path(inspect.getfile(inspect.unwrap(make))),
+        path=_source_file(entry, make),
         licence=card.licence,
-        segment=lengths.for_files(separator.sample_rate),
+        segment=segment_of_program(lengths, facts.sample_rate),
         device=place,
     )
+
+
+def _facts(entry: metadata.EntryPoint, separator: Any) -> _Facts:
+    kind = type(separator).__name__
+    if not callable(separator):
+        raise ModelError(f"it made a {kind}, expected a network that can be called")
+    stated = _guarded(
+        entry, lambda: {name: getattr(separator, name, None) for name in _Facts.model_fields}
+    )
+    return _checked(_Facts, stated, f"the {kind} it made")
+
+
+def _placed(
+    entry: metadata.EntryPoint, separator: Any, place: torch.device
+) -> tuple[Any, torch.device]:
+    """The separator where it shall run, if it can go there, and where it then is."""
+    import torch
+
+    if isinstance(separator, torch.nn.Module):
+        return _guarded(entry, lambda: separator.eval().requires_grad_(False).to(place)), place
+    if place.type != "cpu":
+        logger.warning("'%s' computes where its package put it, not on %s", entry.name, place)
+    return separator, torch.device("cpu")
+
+
+def _lengths(facts: _Facts, kind: str) -> SegmentLengths:
+    from streamsep.models.segment_lengths import SegmentLengths
+
+    longest = facts.longest_segment
+    if longest is not None and longest < facts.stride:
+        raise ModelError(
+            f"{kind}: longest_segment is {longest}, expected at least its stride of {facts.stride}"
+        )
+    return SegmentLengths(
+        stride=facts.stride, minimum=facts.minimum_segment or facts.stride, fixed=longest
+    )
+
+
+def _source_file(entry: metadata.EntryPoint, make: object) -> Path:
+    """The file that makes the network, or that at least names what makes it."""
+    try:
+        return Path(inspect.getfile(inspect.unwrap(make)))  # type: ignore[arg-type]
+    except (TypeError, ValueError, OSError):
+        # Neither a function nor a class: an object that can be called.
+        module = sys.modules[entry.module]
+        return Path(getattr(module, "__file__", None) or entry.module)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from streamsep.errors import ConfigError
 from streamsep.models.bag import Bag
-from streamsep.models.surroundings import separate_within, surroundings_of
+from streamsep.separator import separate_within, surroundings_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +37,8 @@ class LoadedModel:
         device: where it computes.
         card: its card, None for a file of one's own.
         warning: one line for the user if this is not the network that was wanted.
+        longest_context: samples of context in a live stream beyond which its stems get no better;
+            None if nobody knows.
         member_files: the files of a bag's members, or the program that a file describes.
     """
 
@@ -49,6 +51,7 @@ class LoadedModel:
     device: str | torch.device = "cpu"
     card: ModelCard | BagSummary | None = None
     warning: str | None = None
+    longest_context: int | None = None
     member_files: tuple[Path, ...] = ()
 
     @property

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from torch import Tensor, nn
 
 from streamsep.errors import ConfigError
+from streamsep.models.stem_names import check_stem_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +36,7 @@ class NetworkConfig:
     """The audio that a network is for. Every network adds its own options.
 
     Attributes:
-        sources: names of the stems, in order.
+        sources: names of the stems, in order, see `check_stem_names`.
         audio_channels: channels of the audio.
         sample_rate: samples per second of the audio the network is trained on.
 
@@ -48,8 +49,7 @@ class NetworkConfig:
     sample_rate: int = 44_100
 
     def __post_init__(self) -> None:
-        if not self.sources:
-            raise ConfigError("a network needs at least one source, got none")
+        check_stem_names(self.sources)
         check_least(self, {"audio_channels": 1, "sample_rate": 1})
 
 

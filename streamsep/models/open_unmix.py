@@ -9,7 +9,8 @@ layers connect the frames. What comes out is a gain for every bin of the mixture
          └────────────────── |S| ─(×)─ ReLU ─ scale ─ norm ─ fc3 ─────────────┘
 
 Every stem has such a network of its own. The Wiener filter then finds the phases. The names of the
-weights are those of the package openunmix; `weights_from_openunmix` drops what they hold beside.
+weights are those of the package openunmix, but for stems whose names torch refuses (`stem_key`);
+`weights_from_openunmix` drops what they hold beside.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from streamsep.models.wiener import wiener_filter
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["OpenUnmix", "OpenUnmixConfig", "weights_from_openunmix"]
+__all__ = ["OpenUnmix", "OpenUnmixConfig", "stem_key", "weights_from_openunmix"]
 
 _DROPOUT = 0.4
 
@@ -92,7 +93,9 @@ class OpenUnmix(SeparationNetwork[OpenUnmixConfig]):
 
     def __init__(self, config: OpenUnmixConfig | None = None) -> None:
         super().__init__(config := config or OpenUnmixConfig())
-        self.target_models = nn.ModuleDict({name: _StemModel(config) for name in config.sources})
+        self.target_models = nn.ModuleDict(
+            {stem_key(name): _StemModel(config) for name in config.sources}
+        )
 
     @property
     def stride(self) -> int:
@@ -219,6 +222,17 @@ class _FrameNorm(nn.Module):
             training=self.training,
         )
         return y.reshape(x.shape)
+
+
+def stem_key(name: str) -> str:
+    """What a stem's network is called among the weights: as the stem, wherever torch allows that.
+
+    It does not where its modules have something else of that name, such as "keys" or "type", or
+    where there is a dot in it. A colon tells these from all names that stems can have.
+    """
+    if "." in name or hasattr(nn.ModuleDict(), name):
+        return f"stem:{name.replace('.', ':')}"
+    return name
 
 
 def weights_from_openunmix(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -40,10 +40,7 @@ class Places:
 
     def find(self, card: ModelCard) -> Path | None:
         """The file of a network, if there is one of the right size."""
-        for path in self._candidates(card):
-            if path.is_file() and card.accepts_size(path.stat().st_size):
-                return path
-        return None
+        return next((path for path in self._candidates(card) if _is_file_of(card, path)), None)
 
     def find_bag(self, bag: BagSummary) -> Path | None:
         """The card of a bag, if the files of all its members are there."""
@@ -65,3 +62,11 @@ class Places:
 
             self._hub_dir = Path(torch.hub.get_dir())
         return self._hub_dir
+
+
+def _is_file_of(card: ModelCard, path: Path) -> bool:
+    """Whether a network's file is there; where one may not look there is none."""
+    try:
+        return path.is_file() and card.accepts_size(path.stat().st_size)
+    except OSError:
+        return False

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from streamsep.config import BagCard, BagSummary, load_bag_cards, load_model_cards, load_yaml
 from streamsep.config.bag_card import bag_card_path, join_licences, summarise
-from streamsep.config.network_description import describes_network, find_description
+from streamsep.config.network_description import find_description
 from streamsep.config.network_name import network_name
 from streamsep.errors import (
     CheckpointError,
@@ -27,9 +27,16 @@ from streamsep.errors import (
 )
 from streamsep.models.bag import Bag, Member
 from streamsep.models.download import fetch
+from streamsep.models.file_segments import (
+    USUAL_OVERLAP,
+    nearest_on_grid,
+    overlap_of_network,
+    segment_of_network,
+)
 from streamsep.models.installed import installed_names, load_installed
 from streamsep.models.joint_progress import JointProgress
 from streamsep.models.loaded_model import LoadedModel
+from streamsep.models.names import is_bag, name_of_bag
 from streamsep.models.places import Places, default_cache_dir
 
 if TYPE_CHECKING:
@@ -39,7 +46,7 @@ if TYPE_CHECKING:
 
     from streamsep.config import ModelCard
     from streamsep.models.architectures import Network
-    from streamsep.models.tuned import Precision
+    from streamsep.models.tuned import TunedPrecision
     from streamsep.models.tuned.hybrid import TunedHybridDemucs
 
     Progress = Callable[[int, int | None], None]
@@ -60,10 +67,6 @@ AUTO = "auto"
 """The name that stands for the best network at hand."""
 
 _STARTER = "starter"
-_DEFAULT_SEGMENT = 216 * 2048  # 10 s at 44.1 kHz
-# Hybrid Demucs was measured, see docs/performance.md: 6 s at 44.1 kHz, of which 0.2 s are shared.
-_HYBRID_SEGMENT = 128 * 2048
-_HYBRID_OVERLAP = 1 / 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,7 @@ def load_model(
     *,
     cache_dir: Path | None = None,
     device: str | torch.device = "cpu",
-    precision: Precision | None = None,
+    precision: TunedPrecision | None = None,
     download: bool = True,
     progress: Progress | None = None,
     hub_dir: Path | None = None,
@@ -162,6 +165,14 @@ def obtain_model(
     return loader.obtain(str(name_or_path))
 
 
+@dataclass(frozen=True, slots=True)
+class _Weights:
+    """A network from a file of weights, and their terms; None if the file does not say."""
+
+    network: Network | TunedHybridDemucs
+    licence: str | None
+
+
 class _Loader:
     """One call of `load_model`: what there is, where it may lie, and what is loaded already.
 
@@ -172,7 +183,7 @@ class _Loader:
         self,
         places: Places,
         device: str | torch.device,
-        precision: Precision | None,
+        precision: TunedPrecision | None,
         *,
         download: bool,
         progress: Progress | None,
@@ -184,7 +195,7 @@ class _Loader:
         self._precision = precision
         self._download = download
         self._progress = JointProgress(progress)
-        self._networks: dict[Path, Network | TunedHybridDemucs] = {}
+        self._weights: dict[Path, _Weights] = {}
 
     def load(self, name: str, beside: Path = Path(), within: tuple[Path, ...] = ()) -> LoadedModel:
         """Load what a name or a path stands for.
@@ -201,6 +212,7 @@ class _Loader:
         if name in self._bags:
             return self._bag(self._bags[name], bag_card_path(name), within, name)
         if installed := load_installed(name, self._device):
+            self._warn_of_float32(name)
             return installed
         path = beside / Path(name).expanduser()
         try:
@@ -231,7 +243,7 @@ class _Loader:
             return self._bags[name], bag_card_path(name)
         path = beside / Path(name).expanduser()
         try:
-            return (load_yaml(path, BagCard), path) if _is_bag(path) else None
+            return (load_yaml(path, BagCard), path) if is_bag(path) else None
         except OSError:
             return None
 
@@ -284,37 +296,36 @@ class _Loader:
         return destination
 
     def _card(self, card: ModelCard, path: Path, warning: str | None = None) -> LoadedModel:
-        network = self._network(path)
+        network = self._read(path).network
         return LoadedModel(
             separator=network,
             name=card.name,
             path=path,
             licence=card.licence,
             segment=card.segment,
-            overlap=_overlap_for_files(network),
+            overlap=overlap_of_network(network),
             device=self._device,
             card=card,
+            longest_context=card.longest_context,
             warning=warning,
         )
 
     def _file(self, path: Path, within: tuple[Path, ...]) -> LoadedModel:
-        if _is_bag(path):
+        if is_bag(path):
             return self._bag(load_yaml(path, BagCard), path, within)
         if description := find_description(path):
             from streamsep.models.exported import load_described
 
+            self._warn_of_float32(str(path))
             return load_described(description, self._device)
-        from streamsep.models.checkpoints import read_header
-
-        header = read_header(path)
-        network = self._network(path)
+        weights = self._read(path)
         return LoadedModel(
-            separator=network,
+            separator=weights.network,
             name=network_name(path),
             path=path,
-            licence=header.licence if header else "unknown",
-            segment=_segment_for_files(network),
-            overlap=_overlap_for_files(network),
+            licence=weights.licence or "unknown",
+            segment=segment_of_network(weights.network),
+            overlap=overlap_of_network(weights.network),
             device=self._device,
         )
 
@@ -328,15 +339,15 @@ class _Loader:
         except StreamSepError as error:
             raise type(error)(f"{name or path}: {error}") from error
         segment = bag.segment or min(member.segment for member in members)
-        segment = _on_grid(segment, separator.stride)
+        segment = nearest_on_grid(segment, separator.stride)
         overlap = max(member.overlap for member in members)
         return LoadedModel(
             separator=separator,
-            name=name or bag.name or network_name(path),
+            name=name or name_of_bag(bag, path),
             path=path,
             licence=bag.licence or join_licences(member.licence for member in members),
             segment=segment,
-            overlap=overlap if segment * overlap % separator.stride == 0 else 0.25,
+            overlap=overlap if segment * overlap % separator.stride == 0 else USUAL_OVERLAP,
             device=self._device,
             card=summarise(name, bag, self._cards) if name else None,
             warning=next((member.warning for member in members if member.warning), None),
@@ -356,15 +367,20 @@ class _Loader:
         cards = [self._cards[member] for member in bag.members if member in self._cards]
         self._progress.expect(card for card in cards if self._places.find(card) is None)
 
-    def _network(self, path: Path) -> Network | TunedHybridDemucs:
-        if path not in self._networks:
-            self._networks[path] = _load_network(path, self._device, self._precision)
-        return self._networks[path]
+    def _read(self, path: Path) -> _Weights:
+        if path not in self._weights:
+            if str(self._device) != "cpu":
+                self._warn_of_float32(f"{path} on '{self._device}'")
+            self._weights[path] = _read_weights(path, self._device, self._precision)
+        return self._weights[path]
 
-
-def _is_bag(path: Path) -> bool:
-    """Whether a file describes a bag."""
-    return path.suffix in (".yaml", ".yml") and path.is_file() and not describes_network(path)
+    def _warn_of_float32(self, what: str) -> None:
+        """Say so where a precision was asked for that only networks of ours have on a processor."""
+        if self._precision == "bfloat16":
+            logger.warning(
+                "%s computes in float32: bfloat16 on the processor is for Hybrid Demucs on x86",
+                what,
+            )
 
 
 def _weighted(bag: BagCard, members: Sequence[LoadedModel]) -> list[Member]:
@@ -375,50 +391,20 @@ def _weighted(bag: BagCard, members: Sequence[LoadedModel]) -> list[Member]:
     ]
 
 
-def _segment_for_files(network: Network | TunedHybridDemucs) -> int:
-    """What a network from a file is given at once, no more than it can see."""
-    longest = getattr(network, "longest_segment", None)  # only transformers have a limit
-    if _is_hybrid(network):
-        return _on_grid(_HYBRID_SEGMENT, network.stride)
-    if longest is None:
-        return _on_grid(_DEFAULT_SEGMENT, network.stride)
-    grid = 4 * network.stride
-    return max(1, longest // grid) * grid
-
-
-def _overlap_for_files(network: Network | TunedHybridDemucs) -> float:
-    """The share of a segment that the next one covers too."""
-    return _HYBRID_OVERLAP if _is_hybrid(network) else 0.25
-
-
-def _is_hybrid(network: Network | TunedHybridDemucs) -> bool:
-    from streamsep.models.hybrid_config import HybridDemucsConfig
-
-    return isinstance(network.config, HybridDemucsConfig)
-
-
-def _on_grid(segment: int, stride: int) -> int:
-    """The nearest length of which a quarter is a multiple of the stride."""
-    grid = 4 * stride
-    return grid * max(1, round(segment / grid))
-
-
-def _load_network(
-    path: Path, device: str | torch.device, precision: Precision | None
-) -> Network | TunedHybridDemucs:
+def _read_weights(
+    path: Path, device: str | torch.device, precision: TunedPrecision | None
+) -> _Weights:
     # Imported here: listing networks must not take the seconds that importing torch does.
-    from streamsep.models.checkpoints import load_checkpoint
+    from streamsep.devices.availability import unusable_in_one_line
+    from streamsep.models.checkpoints import read_checkpoint
     from streamsep.models.tuned import tune
 
-    network = load_checkpoint(path)
+    read = read_checkpoint(path)
+    network = read.network.requires_grad_(False)
     if precision is not None and str(device) == "cpu":
-        return tune(network.requires_grad_(False), precision)
-    try:
-        return network.to(device).requires_grad_(False)
-    except (RuntimeError, AssertionError) as error:
-        # torch raises either for a device that it was not built for or that is not there.
-        reason = str(error).partition("\n")[0]
-        raise ConfigError(f"device '{device}' cannot be used here: {reason}") from error
+        return _Weights(tune(network, precision), read.licence)
+    with unusable_in_one_line(device):
+        return _Weights(network.to(device), read.licence)
 
 
 def _fallback_warning(best: ModelCard, starter: ModelCard, error: DownloadError) -> str:

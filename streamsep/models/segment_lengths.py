@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SegmentLengths"]
 
-_ABOUT_S = 10
-"""What a network is given at once when files are separated, unless something else is said."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentLengths:
@@ -47,13 +44,6 @@ class SegmentLengths:
     def shortest(self) -> int:
         """The shortest length that the program takes."""
         return self.fixed or self._whole(self.minimum)
-
-    def for_files(self, sample_rate: int) -> int:
-        """A good length for separating files: a quarter of it is on the grid of the stride."""
-        wanted = self.fixed or max(self.shortest, _ABOUT_S * sample_rate)
-        grid = 4 * self.stride
-        # A program too short for that gets whole strides.
-        return wanted // grid * grid or wanted // self.stride * self.stride
 
     def apply(self, program: Callable[[Tensor], Tensor], mix: Tensor) -> Tensor:
         """Run a program on a segment of any length.

@@ -1,6 +1,11 @@
 """Separating files: one by one with `separate_file`, or many with `separate_batch`."""
 
-from streamsep.offline.batch import BatchObserver, TrackOutcome, separate_batch
+from streamsep.offline.batch import (
+    BatchObserver,
+    TrackOutcome,
+    separate_batch,
+    tracks_under_way,
+)
 from streamsep.offline.layout import DEFAULT_TEMPLATE, OutputLayout
 from streamsep.offline.options import ClipMode, OtherMethod, SeparationOptions
 from streamsep.offline.rendering import Renderer, Rendering
@@ -20,4 +25,5 @@ __all__ = [
     "separate_batch",
     "separate_file",
     "separate_track",
+    "tracks_under_way",
 ]

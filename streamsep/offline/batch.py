@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from streamsep.offline.separate import StemPath
     from streamsep.offline.shared_network import Seat, SharedNetwork
 
-__all__ = ["BatchObserver", "TrackOutcome", "separate_batch"]
+__all__ = ["BatchObserver", "TrackOutcome", "separate_batch", "tracks_under_way"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +98,14 @@ def separate_batch(
 
     Raises:
         ConfigError: jobs is less than 1, the network has no such stem, or the layout would give
-            stems of different tracks the same name. Nothing has been done then.
+            stems of different tracks the same name, or that of a track. Nothing has been done then.
         KeyboardInterrupt: Ctrl-C; the tracks that were under way leave nothing behind.
     """
     if jobs < 1:
         raise ConfigError(f"jobs must be at least 1, got {jobs}")
     batch = _Batch(found, model, options, layout, observer, renderer, skip_existing=skip_existing)
+    under_way = tracks_under_way(len(found), jobs, options)
     jobs = min(jobs, max(1, len(found)))
-    under_way = max(jobs + 1, options.effective_batch)
     with (
         ThreadPoolExecutor(under_way, "separate") as pool,
         share_network(model, options, renderer=renderer, workers=jobs) as network,
@@ -115,6 +116,17 @@ def separate_batch(
             batch.cancelled.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def tracks_under_way(tracks: int, jobs: int, options: SeparationOptions) -> int:
+    """How many tracks of a batch are under way at the same time, at most; at least 1.
+
+    Args:
+        tracks: in the batch.
+        jobs: segments, or batches of them, computed at the same time.
+        options: as of `separate_batch`.
+    """
+    return max(1, min(tracks, max(jobs + 1, options.effective_batch)))
 
 
 class _Batch:
@@ -160,8 +172,14 @@ class _Batch:
 
     def _check_names(self) -> None:
         owners: dict[str, Path] = {}
+        sources = {os.path.realpath(source) for source, _ in self._tracks}
         for source, stem_path in self._tracks:
             for path in self._paths(stem_path):
+                if os.path.realpath(path) in sources:
+                    raise ConfigError(
+                        f"'{path}' is a file to separate and would be written over; choose another "
+                        "output folder or filename template"
+                    )
                 owner = owners.setdefault(alike(path), source)
                 if owner != source:
                     raise ConfigError(

@@ -10,7 +10,7 @@ from streamsep.files import Encoding
 
 if TYPE_CHECKING:
     from streamsep.engine import ConsistencyName, OverlapConfig, RefinementName, StreamConfig
-    from streamsep.models.tuned import Precision
+    from streamsep.models.tuned import TunedPrecision
 
 __all__ = ["ClipMode", "OtherMethod", "SeparationOptions"]
 
@@ -57,7 +57,7 @@ class SeparationOptions:
     encoding: Encoding = field(default_factory=Encoding)
     clip_mode: ClipMode | None = None
     device: str = "cpu"
-    precision: Precision = "float32"
+    precision: TunedPrecision = "float32"
     batch: int | None = None
     seed: int = 0
 

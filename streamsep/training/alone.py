@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from streamsep.errors import ConfigError, OutputError
@@ -20,18 +20,45 @@ _PATIENCE_S = 10.0
 """The helpers of a run that was killed hold its lock until they notice, some seconds later."""
 
 
+_LOCK_FILE = ".lock"
+"""Locked in place of a folder where folders cannot be."""
+
+
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Keep a folder, made where missing, to this run.
+    """Keep a folder, made where missing, to this run; one made for nothing goes again.
 
     Raises:
         ConfigError: another run is at work there.
         OutputError: the folder cannot be made, or not be written to.
     """
+    is_new = not folder.exists()
     make_folder(folder)
-    lock = FileLock(folder / ".lock" if sys.platform == "win32" else folder)
+    lock = _locked(folder)
+    try:
+        yield
+    finally:
+        if is_new:
+            # Before the lock goes: whoever has waited for it sees that the folder is gone.
+            with suppress(OSError):
+                folder.rmdir()
+        lock.release()
+
+
+def _locked(folder: Path) -> FileLock:
+    """The lock of a folder, once it is ours.
+
+    Raises:
+        ConfigError: another run holds it.
+        OutputError: the folder cannot be written to.
+    """
+    lock = FileLock(folder / _LOCK_FILE if sys.platform == "win32" else folder)
     try:
         is_free = lock.acquire(_PATIENCE_S)
+        if not lock.excludes_others:
+            # NFS locks only what is open for writing, and no folder can be.
+            lock = FileLock(folder / _LOCK_FILE)
+            is_free = lock.acquire(_PATIENCE_S)
     except OSError as error:
         raise OutputError(
             f"cannot write to {folder}: {error.strerror or error}; name another folder"
@@ -40,7 +67,4 @@ def alone_in(folder: Path) -> Iterator[None]:
         raise ConfigError(
             f"another run is at work in {folder}: wait for its end, or name another folder"
         )
-    try:
-        yield
-    finally:
-        lock.release()
+    return lock

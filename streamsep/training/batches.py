@@ -1,7 +1,9 @@
 """Which examples every step of every process takes.
 
 All examples of a run are numbered. A step takes the next ones, and every process its share of them,
-so a run goes on from any step, and on several processes, with the examples it would have had.
+so a run goes on from any step with the examples it would have had. How many a step takes, of all
+processes together, must stay the same: on twice as many processes with half the `batch_size` the
+examples of every step are the same, with the same `batch_size` they are not.
 """
 
 from __future__ import annotations
@@ -26,6 +28,9 @@ __all__ = ["Batches", "choose_workers"]
 
 BATCHES_AHEAD = 2
 """As many examples as these hold are prepared at once, and no more."""
+
+_DEAD_WORKER = "DataLoader worker (pid"
+"""How torch begins to say that a process of a loader was killed or has fallen over."""
 
 
 def choose_workers(device: torch.device, batch_size: int, *, cores: int, processes: int) -> int:
@@ -55,6 +60,7 @@ class Batches:
         workers: processes that prepare examples; 0 prepares them in this one.
 
     Attributes:
+        per_step: examples of a step, of all processes together.
         steps: of the whole run.
         steps_per_epoch: an epoch has as many full steps as its examples make, at least one.
     """
@@ -79,10 +85,10 @@ class Batches:
             seed=config.seed,
             data=config.data,
         )
-        per_step = config.batch_size * team.size
-        self.steps_per_epoch = max(1, self._examples.per_epoch // per_step)
+        self.per_step = config.batch_size * team.size
+        self.steps_per_epoch = max(1, self._examples.per_epoch // self.per_step)
         self.steps = config.steps or (config.epochs or 0) * self.steps_per_epoch
-        self._examples.count = self.steps * per_step
+        self._examples.count = self.steps * self.per_step
 
     def indices(self, step: int) -> list[int]:
         """The numbers of the examples that this process takes in a step."""
@@ -109,6 +115,9 @@ class Batches:
             try:
                 batch = next(batches)
             except RuntimeError as error:
+                # What else can go wrong here, such as memory, has explanations of its own.
+                if not str(error).startswith(_DEAD_WORKER):
+                    raise
                 reason = str(error).partition("\n")[0]
                 raise TrainingError(
                     f"a process that prepares examples has ended ({reason:.120}); start again, "

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from streamsep.devices.out_of_memory import is_out_of_memory
 from streamsep.errors import CheckpointError, OutputError, TrainingError
+from streamsep.training.beginning import Beginning
 from streamsep.training.reports import Scores
 
 if TYPE_CHECKING:
@@ -34,11 +35,14 @@ class BestWeights:
         step: when.
         scores: what they were, the last ones or an average, and how good.
         weights: the state dictionary.
+        judged_by: `Judge.fingerprint` of that validation; None in checkpoints from before there
+            was one.
     """
 
     step: int
     scores: Scores
     weights: dict[str, Tensor]
+    judged_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +57,7 @@ class Checkpoint:
         optimiser: Adam's state.
         averages: of the weights, by name.
         best: None before the first validation.
+        beginning: what the run was begun with; None in checkpoints from before it was kept.
     """
 
     step: int
@@ -62,6 +67,7 @@ class Checkpoint:
     optimiser: dict[str, Any]
     averages: dict[str, AverageState]
     best: BestWeights | None
+    beginning: Beginning | None = None
 
 
 def write_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
@@ -73,6 +79,8 @@ def write_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
     content = _as_dict(checkpoint)
     if checkpoint.best is not None:
         content["best"] = _as_dict(checkpoint.best) | {"scores": _as_dict(checkpoint.best.scores)}
+    if checkpoint.beginning is not None:
+        content["beginning"] = _as_dict(checkpoint.beginning)
     part = path.with_suffix(".part")
     try:
         with part.open("wb") as file:
@@ -104,9 +112,10 @@ def read_checkpoint(path: Path) -> Checkpoint | None:
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        best = content["best"]
-        if best is not None:
+        if (best := content["best"]) is not None:
             content["best"] = BestWeights(**best | {"scores": Scores(**best["scores"])})
+        if (beginning := content.get("beginning")) is not None:
+            content["beginning"] = Beginning(**beginning)
         return Checkpoint(**content)
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -128,6 +137,6 @@ def read_checkpoint(path: Path) -> Checkpoint | None:
         ) from error
 
 
-def _as_dict(record: Checkpoint | BestWeights | Scores) -> dict[str, Any]:
+def _as_dict(record: Checkpoint | BestWeights | Scores | Beginning) -> dict[str, Any]:
     """The fields by name; unlike `dataclasses.asdict`, without a copy of the tensors."""
     return {field.name: getattr(record, field.name) for field in fields(record)}

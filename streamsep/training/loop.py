@@ -23,6 +23,7 @@ from streamsep.files import find_tracks
 from streamsep.models.architectures import architecture_of
 from streamsep.training.agreement import check_agreement
 from streamsep.training.batches import Batches
+from streamsep.training.beginning import Beginning, check_beginning
 from streamsep.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from streamsep.training.dataset import split_tracks
 from streamsep.training.ema import WeightAverages
@@ -63,6 +64,7 @@ class TrainingRun:
         network: what is trained.
         averages: of its weights.
         step: steps done.
+        beginning: what the run was begun with.
 
     Raises:
         ConfigError: the configuration asks for something that cannot be.
@@ -86,7 +88,7 @@ class TrainingRun:
         self.team = team = team or Team()
         self.step = 0
         found = read_checkpoint(self.checkpoint)
-        network = network_of(found, self.checkpoint, config) if found else first_network(config)
+        network, licence = self._network_and_licence(found)
         self.network: Network = network.to(team.device)
         self.averages = WeightAverages(self.network, config.averages)
         tracks, held_out = self._find_songs(data)
@@ -98,6 +100,11 @@ class TrainingRun:
         criterion = self._optimisation.criterion
         judge = Judge(held_out, config.validation, criterion, segment=config.segment, team=team)
         self._selection = Selection(judge, config.validation)
+        self.beginning = Beginning(
+            examples_per_step=self._batches.per_step,
+            start_from=config.start_from,
+            licence=licence,
+        )
         if found:
             self._go_on_from(found)
         try:
@@ -147,6 +154,8 @@ class TrainingRun:
             model = DistributedDataParallel(self.network)
         for stems in self._batches.start_at(self.step):
             report = self._optimisation.step(model, stems, self.step)
+            # Batch normalisation has seen other examples in every process.
+            self.team.follow_leader(self.network.buffers())
             self.averages.end_batch(self.network)
             self.step += 1
             for watcher in watchers:
@@ -155,6 +164,12 @@ class TrainingRun:
             due = self.step % self.config.checkpoint_every == 0 or self.step == self.steps
             if (due or judged) and self.team.leads:
                 self._save()
+
+    def _network_and_licence(self, found: Checkpoint | None) -> tuple[Network, str | None]:
+        """The network, and the terms of what it starts from, which a run that goes on has."""
+        if found:
+            return network_of(found, self.checkpoint, self.config), None
+        return first_network(self.config)
 
     def _agree(self) -> None:
         """Make sure that all processes do the same.
@@ -206,6 +221,7 @@ class TrainingRun:
             optimiser=self._optimisation.optimiser.state_dict(),
             averages=self.averages.state_dict(),
             best=self.best,
+            beginning=self.beginning,
         )
         write_checkpoint(checkpoint, self.checkpoint)
         logger.info("saved %s at step %d", self.checkpoint, self.step)
@@ -214,8 +230,12 @@ class TrainingRun:
         """Take up everything but the network's weights, which it has.
 
         Raises:
-            CheckpointError: the checkpoint's averages are not those of the configuration.
+            CheckpointError: the run began with something else, or the checkpoint's averages are
+                not those of the configuration.
         """
+        if found.beginning is not None:
+            check_beginning(found.beginning, self.beginning, self.checkpoint)
+            self.beginning = found.beginning
         if found.averages.keys() != self.averages.state_dict().keys():
             raise CheckpointError(
                 f"{self.checkpoint} holds the averages {', '.join(found.averages) or 'none'}, the "
@@ -225,5 +245,17 @@ class TrainingRun:
         self.step = found.step
         self._optimisation.go_on_from(found.optimiser)
         self.averages.load_state_dict(found.averages)
-        self._selection.best = found.best
+        self._take_up_best(found.best)
         logger.info("continuing %s from step %d", self.checkpoint, self.step)
+
+    def _take_up_best(self, best: BestWeights | None) -> None:
+        """Take up the best weights so far, or say that they cannot be compared with new ones."""
+        if self.step >= self.steps:
+            self._selection.best = best  # there will be no new ones
+        elif not self._selection.go_on_from(best) and self.team.leads:
+            logger.warning(
+                "the best weights in %s were judged by other songs or settings than now, and new "
+                "ones cannot be compared with them: they are dropped with the next checkpoint, "
+                "and the search for the best begins anew",
+                self.checkpoint,
+            )

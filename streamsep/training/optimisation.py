@@ -85,11 +85,12 @@ class Optimisation:
         Raises:
             TrainingError: the loss or the gradient is not finite; no weight has changed.
         """
-        # Whatever is drawn in a step, such as the start of an SVD, is drawn again after a kill.
-        rng = generator(Purpose.STEP, self._config.seed, step)
-        torch.manual_seed(int(rng.integers(2**63)))
+        # Whatever is drawn in a step is drawn again after a kill: dropouts, other ones in every
+        # process, and the start of the SVD, which is of weights that all have, the same in all.
+        self._seed(step, self._team.rank)
         losses = self._losses(model, stems, step)
         loss = self._checked(losses, step)
+        self._seed(step)
         penalty = self._penalty()
         self.optimiser.zero_grad()
         (losses.mean() + penalty).backward()
@@ -105,6 +106,11 @@ class Optimisation:
             learning_rate=rate,
             gradient_norm=self._descend(rate, step),
         )
+
+    def _seed(self, *numbers: int) -> None:
+        """Make what torch draws next depend on the run's seed and on some numbers alone."""
+        rng = generator(Purpose.STEP, self._config.seed, *numbers)
+        torch.manual_seed(int(rng.integers(2**63)))
 
     def _losses(self, model: nn.Module, stems: Tensor, step: int) -> Tensor:
         """The loss of every example of this process, [B]."""

@@ -1,30 +1,35 @@
 """Rendering songs with known stems to disk, as a training set.
 
     out/
-    ├── sampled-1000/        drums.flac  bass.flac  other.flac  vocals.flac
+    ├── sampled-1000/        drums.flac  bass.flac  other.flac  vocals.flac  render.json
     └── procedural-500000/   ...
 
-A song's folder appears under its name only when it is whole, so that a run that was interrupted
-goes on where it stopped: what exists is not rendered again. One process renders one song at a time
-and knows no other, so songs are rendered as fast as there are cores.
+A song's folder appears under its name only when it is whole, with the recipe it was made by, so
+that a run that was interrupted goes on where it stopped: what exists is not rendered again. One
+process renders one song at a time and knows no other, so songs are rendered as fast as there are
+cores.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 
 from streamsep.errors import ConfigError
 from streamsep.synthesis.composer import compose
 from streamsep.training.alone import alone_in
-from streamsep.training.whole_songs import (
-    appearing_whole,
-    clear_away,
-    write_stems,
+from streamsep.training.render_recipe import (
+    RECIPE,
+    BandName,
+    RenderRecipe,
+    check_rendered,
+    soundfonts_of,
 )
+from streamsep.training.whole_songs import clear_away, whole_folder, write_stems
 from streamsep.training.workshop import Workshop
 
 if TYPE_CHECKING:
@@ -39,8 +44,6 @@ __all__ = ["SAMPLE_RATE", "BandName", "render_songs"]
 SAMPLE_RATE = 44100
 """Samples per second of every song rendered."""
 
-BandName = Literal["procedural", "sampled"]
-
 
 class _Band(Protocol):
     def play(self, score: Score, seed: int) -> Song: ...
@@ -50,15 +53,9 @@ class _Band(Protocol):
 class _Order:
     """One song to render; crosses to the worker process."""
 
-    out: Path
-    band: BandName
-    seed: int
-    duration_s: float
-    soundfonts: tuple[Path, ...] | None
-
-    @property
-    def folder(self) -> Path:
-        return self.out / f"{self.band}-{self.seed}"
+    folder: Path
+    recipe: RenderRecipe
+    soundfonts: tuple[Path, ...]
 
 
 def render_songs(
@@ -73,13 +70,16 @@ def render_songs(
 ) -> list[Path]:
     """Render songs that are not there yet, in parallel processes, with a progress bar.
 
+    A song is a function of its seed, its length, its band and the band's soundfonts.
+
     Args:
         out: folder for the songs' folders; made where missing.
         count: how many songs, the existing ones included.
         duration_s: length of each song, seconds.
-        first_seed: songs have the seeds from here on; the seed decides all about a song.
+        first_seed: songs have the seeds from here on.
         band: who plays.
-        soundfonts: for the sampled band: SoundFont 2 files in place of the default ones.
+        soundfonts: for the sampled band: SoundFont 2 files in place of the default ones that are
+            installed.
         jobs: songs rendered at the same time.
 
     Returns:
@@ -87,39 +87,67 @@ def render_songs(
 
     Raises:
         ConfigError: a number is out of range.
+        InputError: a soundfont is not there.
         MissingToolError: what the sampled band needs is not installed.
-        OutputError: a folder or file cannot be written.
+        OutputError: a folder or file cannot be written, or holds a song rendered in another way.
     """
-    if count < 1 or jobs < 1 or duration_s <= 0.0:
+    if count < 1 or jobs < 1 or not 0.0 < duration_s < math.inf:
         raise ConfigError(
             f"cannot render {count} songs of {duration_s} s with {jobs} jobs; "
-            "all three numbers must be above 0"
+            "all three must be above 0 and finite"
         )
-    fonts = tuple(soundfonts) if soundfonts is not None else None
-    orders = [
-        _Order(out, band, seed, duration_s, fonts) for seed in range(first_seed, first_seed + count)
-    ]
+    orders = _orders(out, range(first_seed, first_seed + count), duration_s, band, soundfonts)
     with alone_in(out):
-        missing = [order for order in orders if not order.folder.is_dir()]
+        check_rendered({o.folder: o.recipe for o in orders if o.folder.exists()})
+        missing = [order for order in orders if not order.folder.exists()]
         with Workshop(jobs) as workshop:
             workshop.do(_render, missing, title="rendering songs", done_before=count - len(missing))
         clear_away(out)
     return [order.folder for order in orders]
 
 
+def _orders(
+    out: Path,
+    seeds: range,
+    duration_s: float,
+    band: BandName,
+    soundfonts: Sequence[Path] | None,
+) -> list[_Order]:
+    fonts = _fonts(band, soundfonts)
+    known = soundfonts_of(fonts)
+    recipes = (
+        RenderRecipe(
+            band=band, seed=seed, seconds=duration_s, sample_rate=SAMPLE_RATE, soundfonts=known
+        )
+        for seed in seeds
+    )
+    return [_Order(out / f"{band}-{recipe.seed}", recipe, fonts) for recipe in recipes]
+
+
+def _fonts(band: BandName, soundfonts: Sequence[Path] | None) -> tuple[Path, ...]:
+    """The files that the band plays."""
+    if band == "procedural":
+        return ()
+    from streamsep.synthesis.sampled.tools import find_soundfonts
+
+    return find_soundfonts() if soundfonts is None else tuple(soundfonts)
+
+
 def _render(order: _Order) -> None:
     """Render one song in this process."""
-    score = compose(order.seed, order.duration_s)
-    song = _hire(order.band, order.soundfonts).play(score, order.seed)
-    with appearing_whole(order.folder) as folder:
+    recipe = order.recipe
+    score = compose(recipe.seed, recipe.seconds)
+    song = _hire(recipe.band, order.soundfonts).play(score, recipe.seed)
+    with whole_folder(order.folder) as folder:
         stems: dict[str, torch.Tensor] = {
             stem: torch.from_numpy(audio) for stem, audio in song.stems.items()
         }
         write_stems(folder, stems, song.sample_rate)
+        (folder / RECIPE).write_text(recipe.model_dump_json(indent=2) + "\n", "utf-8")
 
 
 @functools.lru_cache(maxsize=1)
-def _hire(band: BandName, soundfonts: tuple[Path, ...] | None) -> _Band:
+def _hire(band: BandName, soundfonts: tuple[Path, ...]) -> _Band:
     """The band of this process; imported late, because each needs what the other does not."""
     if band == "sampled":
         from streamsep.synthesis.sampled import SampledBand

@@ -36,6 +36,22 @@ class Selection:
         self._config = config
         self.best: BestWeights | None = None
 
+    def go_on_from(self, best: BestWeights | None) -> bool:
+        """Take up the best weights of a run, if new ones can be compared with them.
+
+        Weights that were judged by other songs or in another way may have scores that none will
+        ever beat, however much better they are.
+
+        Args:
+            best: that a checkpoint holds.
+
+        Returns:
+            Whether they were taken up, or there were none.
+        """
+        comparable = best is None or best.judged_by in (None, self._judge.fingerprint)
+        self.best = best if comparable else None
+        return comparable
+
     def is_due(self, ended: int | None, *, last: bool) -> bool:
         """Whether to look.
 
@@ -85,7 +101,9 @@ class Selection:
         improved = self.best is None or best.beats(self.best.scores, self._config.metric)
         if improved:
             copies = {name: value.clone() for name, value in candidates[best.weights].items()}
-            self.best = BestWeights(step=step, scores=best, weights=copies)
+            self.best = BestWeights(
+                step=step, scores=best, weights=copies, judged_by=self._judge.fingerprint
+            )
         report = ValidationReport(
             step=step, epoch=epoch, scores=tuple(scores), best=best, improved=improved
         )

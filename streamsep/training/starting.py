@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 __all__ = ["first_network", "network_of"]
 
 
-def first_network(config: TrainingConfig) -> Network:
+def first_network(config: TrainingConfig) -> tuple[Network, str | None]:
     """The network of a new run: random weights by the seed, or those of the one to start from.
+
+    Returns:
+        The network, and the licence of the one to start from, None without one.
 
     Raises:
         ConfigError: no such network can be built, or the one to start from cannot be trained.
@@ -32,9 +35,10 @@ def first_network(config: TrainingConfig) -> Network:
     """
     torch.manual_seed(config.seed)
     if config.network is not None:
-        return build_network(config.network.architecture, config.network.options)
+        return build_network(config.network.architecture, config.network.options), None
     assert config.start_from is not None
-    loaded = load_model(config.start_from).separator
+    model = load_model(config.start_from)
+    loaded = model.separator
     try:
         architecture = architecture_of(loaded)
     except ConfigError as error:
@@ -43,7 +47,7 @@ def first_network(config: TrainingConfig) -> Network:
     # A new network, not the loaded one: that one's weights are frozen, perhaps shared.
     network = architecture.build(asdict(loaded.config))
     network.load_state_dict(loaded.state_dict())
-    return network
+    return network, model.licence
 
 
 def network_of(checkpoint: Checkpoint, path: Path, config: TrainingConfig) -> Network:

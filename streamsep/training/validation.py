@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from streamsep.audio.nsdr import nsdr_db
+from streamsep.audio.silence import sounding_stems
 from streamsep.audio.statistics import measure
 from streamsep.config import load_preset
 from streamsep.engine import NormalisedSeparator, OverlapConfig, StreamConfig, StreamingSeparator
@@ -23,9 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Judge"]
 
-DELTA = 1e-7
-"""Keeps silence from dividing by zero in the nSDR, as in the Music Demixing Challenge."""
-
 
 class Judge:
     """Separates the held-out songs and scores the stems.
@@ -39,6 +40,11 @@ class Judge:
         criterion: the loss of the run.
         segment: samples that the network sees at once where the configuration does not say.
         team: the processes that share the songs out, and where they compute.
+
+    Attributes:
+        tracks: the songs.
+        fingerprint: differs where scores cannot be compared: by the songs, how they are separated
+            and how the estimates are judged.
 
     Raises:
         ConfigError: there is no such preset.
@@ -63,6 +69,9 @@ class Judge:
             self._tiling = OverlapConfig(segment=config.segment or segment)
         else:
             self._tiling = StreamConfig.from_preset(load_preset(config.latency_preset))
+        songs = [(track.name, track.length) for track in tracks]
+        facts = [songs, self._tiling, config.most_s, config.metric, criterion.config]
+        self.fingerprint = hashlib.sha256(repr(facts).encode()).hexdigest()
 
     @property
     def own_share(self) -> int:
@@ -94,7 +103,7 @@ class Judge:
         return Scores(weights=name, loss=means[0], nsdr_db=nsdr_db)
 
     def _score(self, separator: Separator, track: TrackFolder) -> Tensor:
-        """The loss and the nSDR of every stem of one song, float64 [1 + S]."""
+        """The loss of one song and the nSDR of its stems, float64 [1 + S]; NaN for silent ones."""
         length = track.length
         if self._most_s is not None:
             length = min(length, round(self._most_s * separator.sample_rate))
@@ -105,20 +114,14 @@ class Judge:
             separator = NormalisedSeparator(separator, level.mean, level.deviation)
         tiling = self._tiling
         if isinstance(tiling, StreamConfig):
-            tiling = tiling.fitted_to(separator.stride)
+            tiling = tiling.fitted_to(separator)
         stream = StreamingSeparator(separator, tiling, device=self._team.device)
         estimate = torch.cat([stream.push(mix), stream.flush()], dim=-1)
         # At the level of normalised examples, where a loss that is not relative belongs.
         loss = self._criterion(estimate[None] / level.deviation, stems[None] / level.deviation)
-        return torch.cat([loss.double(), nsdr_of_stems_db(stems, estimate)])
-
-
-def nsdr_of_stems_db(stems: Tensor, estimate: Tensor) -> Tensor:
-    """The nSDR of stems [S, C, T] that sound, NaN for those that do not, float64 [S].
-
-    Source: Mitsufuji et al., "Music Demixing Challenge 2021", section 3.2.
-    """
-    signal = stems.double().square().sum(dim=(1, 2))
-    error = (stems - estimate).double().square().sum(dim=(1, 2))
-    nsdr_db = 10 * torch.log10((signal + DELTA) / (error + DELTA))
-    return nsdr_db.where(signal > 0, torch.nan)
+        sounding = sounding_stems(stems, mix, window=separator.sample_rate).tolist()
+        nsdr = [
+            nsdr_db(*pair) if sounds else math.nan
+            for *pair, sounds in zip(stems, estimate, sounding, strict=True)
+        ]
+        return torch.tensor([float(loss), *nsdr], dtype=torch.float64)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = ["appearing_whole", "clear_away", "make_folder", "write_stems"]
+__all__ = ["clear_away", "make_folder", "whole_folder", "write_stems"]
 
 _UNFINISHED = ".unfinished"
 _FLAC = Encoding("flac", "int16")
@@ -39,11 +39,16 @@ def make_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def appearing_whole(path: Path) -> Iterator[Path]:
-    """A path under which to make a file or a folder that gets its name when it is finished.
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A path under which to make a folder that gets its name when the block ends.
+
+    For a file there is `streamsep.whole_file`; a folder cannot take the place of another one.
 
     Args:
-        path: its name; a file of this name is replaced.
+        path: its name; nothing but an empty folder may have it.
+
+    Yields:
+        A path below `path.parent / ".unfinished"`, at which nothing is. It is gone after an error.
 
     Raises:
         OutputError: it cannot be written.
@@ -73,7 +78,7 @@ def write_stems(folder: Path, stems: Mapping[str, Tensor], sample_rate: int) -> 
     """Write a song's stems as 16-bit flac files into a new folder.
 
     Args:
-        folder: made here; give it its name when all is in it, see `appearing_whole`.
+        folder: made here; give it its name when all is in it, see `whole_folder`.
         stems: float32 [C, T] by name; beyond ±1 they are clamped.
         sample_rate: samples per second.
 
@@ -87,8 +92,6 @@ def write_stems(folder: Path, stems: Mapping[str, Tensor], sample_rate: int) -> 
             writer.write(audio)
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)

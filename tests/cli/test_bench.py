@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from exported_programs import describe, export, plain_network
 from fakes import PassThrough
 from measured import measurement
 from offline.material import fake_model
@@ -15,7 +16,7 @@ from cli.commands import typed
 from streamsep.cli import bench_round
 from streamsep.cli.bench_advice import advise, what_held
 from streamsep.cli.checks.bench import check_bench
-from streamsep.cli.kept_costs import kept_costs
+from streamsep.cli.engine_costs import engine_costs
 from streamsep.errors import ConfigError
 from streamsep.measuring import KeptMeasurements, Workload, this_machine
 from streamsep.models import load_model
@@ -109,8 +110,20 @@ def test_an_engine_knows_the_last_bench(
     (one,) = told["measurements"]
     tiling = {name: one[name] for name in ("hop", "look_ahead", "crossfade")}
     workload = Workload(segment=10_240, **(tiling if way == "--incremental" else {}))
-    kept = kept_costs(load_model(str(weights)), folder / "cache", precision=None)
+    kept = engine_costs(load_model(str(weights)), folder / "cache", precision=None)
     cost = kept.find(workload)
+    assert cost is not None
+    assert cost.compute_s == pytest.approx(one["p50_ms"] / 1000)
+
+
+def test_an_engine_knows_what_an_exported_program_costs(
+    bench: Callable[..., Ended], folder: Path
+) -> None:
+    program = describe(export(plain_network(), folder / "plain.ts"))
+    told = json.loads(bench("-n", program, "--json", "--exact").out)
+    one = next(each for each in told["measurements"] if each["model"] == "plain")
+    kept = engine_costs(load_model(program), folder / "cache", precision=None)
+    cost = kept.find(Workload(segment=10_240))
     assert cost is not None
     assert cost.compute_s == pytest.approx(one["p50_ms"] / 1000)
 
@@ -125,7 +138,7 @@ def test_a_precision_is_measured_shown_and_kept(
     network = load_model(str(weights), precision="bfloat16")
     workload = Workload(segment=10_240, **tiling)
     for precision, known in (("bfloat16", True), (None, False)):
-        kept = kept_costs(network, folder / "cache", precision=precision)
+        kept = engine_costs(network, folder / "cache", precision=precision)
         assert (kept.find(workload) is not None) == known
 
 

@@ -7,7 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,10 +19,14 @@ from offline.material import listing, noise, read, write
 
 from cli.conftest import Ended
 from streamsep.cli import main
+from vst_wrapper import boards
+from vst_wrapper.boards import BoardRenderer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from vst_wrapper.boards.renderer import BoardRendering
 
 
 @pytest.fixture
@@ -138,6 +144,37 @@ def test_many_songs_side_by_side_are_the_same_songs(
     assert all(torch.equal(one, three) for one, three in zip(*written, strict=True))
 
 
+def test_a_song_has_a_board_of_its_own_while_the_one_before_it_ends(
+    board: Callable[..., Ended], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meeting = threading.Barrier(2, timeout=60)
+
+    class Meeting(BoardRenderer):
+        """Each song waits for the other, with its board in hand."""
+
+        @contextmanager
+        def open(self, sample_rate: int, channels: int) -> Iterator[BoardRendering]:
+            with super().open(sample_rate, channels) as rendering:
+                meeting.wait()
+                yield rendering
+
+    monkeypatch.setattr(boards, "BoardRenderer", Meeting)
+    for number in range(2):
+        write(folder / f"music/{number}.wav", noise(2, 5_000, seed=number))
+    assert board("karaoke", "music").code == 0
+    assert results(folder) == ["boards/karaoke/0.wav", "boards/karaoke/1.wav"]
+
+
+def test_a_result_never_replaces_a_song(
+    board: Callable[..., Ended], song: Path, folder: Path
+) -> None:
+    assert board("karaoke", song).code == 0
+    result = folder / "boards/karaoke/song.wav"
+    before = result.read_bytes()
+    board("karaoke", result).check_one_line(2, "would be written over")
+    assert result.read_bytes() == before
+
+
 def test_what_is_there_can_be_skipped_and_results_are_not_rendered_again(
     board: Callable[..., Ended], song: Path, folder: Path
 ) -> None:
@@ -172,6 +209,7 @@ def test_boards_can_be_listed(board: Callable[..., Ended]) -> None:
         (("karaoke", "none.wav"), "none.wav"),
         (("karaoke", "song.wav", "--format", "mp3", "--int24"), "mp3 has no sample format"),
         (("karaoke", "song.wav", "--int24", "--float32"), "exclude each other"),
+        (("karaoke", "song.wav", "--mp3-bitrate", 128), "leave out --mp3-bitrate"),
         (("karaoke", "song.wav", "--latency-preset", "live", "--segment", 4), "leave out"),
         (("stems_to_folder", "song.wav", "--filename", "{track}.{ext}"), "same name; add {stem}"),
         (("karaoke", "song.wav", "--format", "ogg"), "wav"),

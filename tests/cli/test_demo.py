@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 import soundfile
 
 from cli.commands import run
+from streamsep import synthesis
 from streamsep.cli.demo import demo
-from streamsep.errors import InputError
+from streamsep.errors import ConfigError, InputError
+from streamsep.synthesis.song import Song
 
 STEMS = ["drums", "bass", "other", "vocals"]
 
@@ -69,3 +72,47 @@ def test_a_song_that_is_not_audio_is_a_clear_error(tmp_path):
     result = run(demo, "--song", path, "-o", tmp_path / "out")
     assert isinstance(result.exception, InputError)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_song_is_not_replaced_by_what_is_made_of_it(tmp_path):
+    for name in ("mixture", "vocals"):
+        path = tmp_path / name / f"{name}.wav"
+        path.parent.mkdir()
+        soundfile.write(path, np.zeros((4_000, 2)), 44_100)
+        song = path.read_bytes()
+        result = run(demo, "--song", path, "-d", "cpu", "-o", path.parent)
+        assert isinstance(result.exception, ConfigError)
+        assert "is the song itself" in str(result.exception)
+        assert [each.read_bytes() for each in path.parent.iterdir()] == [song]
+
+
+def test_a_song_that_is_shorter_than_a_hop_says_nothing_of_the_speed(tmp_path):
+    short = ("--seconds", "1", "--latency-preset", "studio", "-d", "cpu")
+    result = run(demo, *short, "-o", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert "RTF: not measured" in result.output
+    assert "take a longer song" in result.output
+    assert "keeps up" not in result.output
+
+
+def test_what_a_killed_run_left_behind_is_cleared_away(tmp_path):
+    left = tmp_path / ".vocals.1-0123abcd.part.wav"
+    left.write_bytes(b"half of them")
+    short = ("--seconds", "1", "--latency-preset", "studio", "-d", "cpu")
+    assert run(demo, *short, "-o", tmp_path).exit_code == 0
+    assert not left.exists()
+
+
+def test_a_noise_floor_is_not_judged_as_a_stem(monkeypatch, tmp_path):
+    rng = np.random.default_rng(0)
+    stems = {name: rng.normal(0, 0.1, (2, 44_100)).astype("float32") for name in STEMS}
+    stems["vocals"] *= 1e-4
+
+    def compose(seed, seconds):
+        return Song(44_100, stems)
+
+    monkeypatch.setattr(synthesis, "synthesise_song", compose)
+    result = run(demo, "--latency-preset", "studio", "-d", "cpu", "-o", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert re.search(r"vocals\W+not playing", result.output)
+    assert re.search(r"drums\W+-?\d+\.\d\d", result.output)

@@ -123,8 +123,9 @@ def stems_in(folder: Path) -> dict[str, np.ndarray]:
 def stems_of_the_core(shell: Shell, song: Path) -> dict[str, np.ndarray]:
     """What a song's stems are by the starter and a shell's preset, in this process."""
     mix = torch.from_numpy(soundfile.read(song, dtype="float32")[0].T.copy())
-    config = StreamConfig.from_preset(load_preset(shell.preset))
-    stream = StreamingSeparator(load_separator("starter"), config)
+    starter = load_separator("starter")
+    config = StreamConfig.from_preset(load_preset(shell.preset)).fitted_to(starter)
+    stream = StreamingSeparator(starter, config)
     stems = torch.cat([stream.push(mix), stream.flush()], -1).numpy()
     return dict(zip(stream.sources, stems, strict=True))
 
@@ -196,6 +197,45 @@ def test_what_was_heard_of_an_engine_that_goes_is_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_what_was_heard_until_a_signal_came_is_kept(
+    number: signal.Signals, shell: Shell, tmp_path: Path
+) -> None:
+    song, heard = tmp_path / "song.wav", tmp_path / "bass.wav"
+    soundfile.write(song, np.random.default_rng(0).normal(0, 0.1, (40 * RATE, 2)), RATE)
+    left = tmp_path / ".bass.1-0123abcd.part.wav"
+    left.write_bytes(b"of a run that was killed")
+    sender = shell.start("send", song, "--live")
+    listener = shell.start("listen", "--stem", "bass", "-o", heard, "--wait", "60")
+    try:
+        while not any(path.stat().st_size > 100_000 for path in tmp_path.glob(".bass.*")):
+            assert listener.poll() is None, listener.communicate()
+            time.sleep(0.05)
+        assert not left.exists()
+        listener.send_signal(number)
+        assert listener.communicate(timeout=60)[1] == ""
+        assert listener.returncode == 0
+        assert soundfile.info(heard).frames > 0
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["bass.wav", "song.wav"]
+    finally:
+        for each in (sender, listener):
+            each.kill()
+            each.communicate()
+
+
+@pytest.mark.usefixtures("engine")
+def test_what_a_killed_run_left_among_sent_stems_is_cleared_away(
+    shell: Shell, song: Path, tmp_path: Path
+) -> None:
+    left = tmp_path / "out" / "song" / ".bass.1-0123abcd.part.wav"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half of it")
+    assert shell.run("send", song, "-o", tmp_path / "out").returncode == 0
+    assert not left.exists()
+    assert (left.parent / "bass.wav").exists()
+
+
+@pytest.mark.usefixtures("engine")
 def test_status_shows_the_engine(shell: Shell) -> None:
     assert "starter on cpu" in shell.run("status").stdout
     state = json.loads(shell.run("status", "--json").stdout)
@@ -214,6 +254,9 @@ def test_a_second_engine_is_refused_in_one_line(shell: Shell) -> None:
     ("arguments", "message"),
     [
         (("status",), "no engine answers"),
+        (("status", "--json", "--watch"), "got both --json and --watch"),
+        (("serve", "--budget-ms", "inf"), "--budget-ms"),
+        (("serve", "--budget-ms", "nan"), "--budget-ms"),
         (("send", "SONG"), "no engine answers"),
         (("listen", "--stem", "vocals", "-o", "-"), "no engine answers"),
         (("serve", "--bind", "tcp://0.0.0.0:47100", "--model", "starter"), "needs keys"),

@@ -198,6 +198,18 @@ def test_a_sweep_writes_its_curve(evaluate: Run, data: Path) -> None:
     assert methods == {"offline", "mixture", "silence"}
 
 
+def test_songs_that_are_silent_throughout_have_results_without_figures(
+    evaluate: Run, folder: Path
+) -> None:
+    for stem in STEMS:
+        write(folder / "data" / "a" / f"{stem}.wav", noise(1, 20_000, level=0.0))
+    ended = evaluate(folder / "data", "-o", "out", "--metrics", "nsdr", "--sweep", *TINY_GRID)
+    assert (ended.code, ended.err) == (0, "")
+    assert "no figures: every stem of every song is silent" in ended.out
+    written = {path.name for path in (folder / "out").glob("*.*")}
+    assert written == {*RESULTS, "sweep.csv", "sweep.png"}
+
+
 def damaged_song(folder: Path) -> Path:
     """A song one of whose files ends early, which shows only on the way."""
     for stem in STEMS:
@@ -241,6 +253,9 @@ def test_if_every_song_fails_there_are_no_results(evaluate: Run, folder: Path) -
         (["data", "-o", "data/a/bass.wav"], "cannot write"),
         (["data", "--use-mixture-file"], "no mixture.wav"),
         (["data", "--segment", "0.05"], "--segment 0.05 s is too short"),
+        (["data", "--segment", "nan"], "'--segment'"),
+        (["data", "--segment", "inf"], "'--segment'"),
+        (["data", "--segment=-inf"], "'--segment'"),
         (["data", "-j", "0"], "--jobs"),
         (["data", "--stem-name", "bass"], "--stem-name 'bass': expected a stem and what"),
     ],

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import resource
+import signal
 import zipfile
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,9 +22,12 @@ from streamsep.config.network_description import load_network_description
 from streamsep.engine import StreamConfig, StreamingSeparator
 from streamsep.errors import ConfigError, ModelError, OutputError
 from streamsep.models import load_model
+from streamsep.models.architectures import build_network
 from streamsep.models.checkpoints import save_checkpoint
+from streamsep.models.exported.exporting import export_network
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 SHORT = ("--segment", "0.02")
@@ -38,6 +44,17 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert ended.exit_code == 0, ended.exception
     assert "equal to it within" in ended.output
     return folder
+
+
+@pytest.fixture
+def full_disk() -> Iterator[None]:
+    """No file can become longer than some bytes."""
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    signal.signal(signal.SIGXFSZ, handler)
 
 
 def test_the_program_streams_as_the_network(files: Path) -> None:
@@ -79,6 +96,22 @@ def test_a_preset_says_how_long_segments_are(files: Path, folder: Path) -> None:
     assert description.training == "a test"
 
 
+def test_a_preset_is_fitted_to_the_network_as_in_an_engine(folder: Path) -> None:
+    slim = build_network("demucs_v1", {"hidden": 1})
+    save_checkpoint(slim, folder / "slim.safetensors", licence="CC0", training="a test")
+    ended = run(export, "slim.safetensors", "slim.pt2", "--latency-preset", "shortest")
+    assert ended.exit_code == 0, ended.exception
+    fitted = StreamConfig.from_preset(load_preset("shortest")).fitted_to(slim)
+    assert load_network_description(folder / "slim.yaml").fixed_segment == fitted.segment
+
+
+def test_what_a_network_makes_use_of_is_said_of_its_program(files: Path, folder: Path) -> None:
+    network = replace(load_model(files / "wave_u_net.safetensors"), longest_context=4096)
+    segment = 8 * network.stride
+    export_network(network, folder / "mine.pt2", segment=segment, training="a test")
+    assert load_model("mine.pt2").longest_context == 4096
+
+
 def test_a_name_that_says_another_format_is_refused(weights: Path, folder: Path) -> None:
     ended = run(export, weights, "mine.onnx")
     assert isinstance(ended.exception, ConfigError)
@@ -110,3 +143,36 @@ def test_what_cannot_be_written_leaves_nothing(
     assert isinstance(ended.exception, ModelError)
     assert "nothing was written" in str(ended.exception)
     assert [path.name for path in folder.iterdir()] == ["file"]
+
+
+def test_on_a_full_disk_nothing_is_left(files: Path, folder: Path, full_disk: None) -> None:
+    ended = run(export, files / "wave_u_net.safetensors", "mine.pt2", *SHORT)
+    assert isinstance(ended.exception, OutputError)
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize("taken", ["mine.pt2", "mine.yaml"])
+def test_nothing_is_replaced_unless_asked(taken: str, files: Path, folder: Path) -> None:
+    (folder / taken).write_bytes(b"precious")
+    small = files / "wave_u_net.safetensors"
+    ended = run(export, small, "mine.pt2", *SHORT)
+    assert isinstance(ended.exception, OutputError)
+    assert f"{taken} is already there" in str(ended.exception)
+    assert [path.read_bytes() for path in folder.iterdir()] == [b"precious"]
+    assert run(export, small, "mine.pt2", *SHORT, "--force").exit_code == 0
+    assert load_model("mine.pt2").name == "mine"
+
+
+@pytest.mark.parametrize("taken", ["mine.pt2", "mine.yaml"])
+def test_where_one_of_the_two_cannot_be_written_the_other_stays_as_it_was(
+    taken: str, files: Path, folder: Path
+) -> None:
+    for name in ("mine.pt2", "mine.yaml"):
+        if name == taken:
+            (folder / name).mkdir()
+        else:
+            (folder / name).write_bytes(b"as it was")
+    ended = run(export, files / "wave_u_net.safetensors", "mine.pt2", *SHORT, "--force")
+    assert isinstance(ended.exception, OutputError)
+    assert [path.read_bytes() for path in folder.iterdir() if path.is_file()] == [b"as it was"]
+    assert sorted(path.name for path in folder.iterdir()) == ["mine.pt2", "mine.yaml"]

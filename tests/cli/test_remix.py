@@ -66,7 +66,11 @@ def test_the_published_limits_are_the_default(orders: list[dict[str, Any]]) -> N
         ["--max-semitones", 7],
         ["--max-tempo", -0.1],
         ["--max-tempo", 15],
+        ["--max-tempo", "nan"],
+        ["--max-tempo", "inf"],
         ["--validation-share", 1.0],
+        ["--validation-share", "nan"],
+        ["--validation-share", "inf"],
     ],
 )
 def test_impossible_numbers_are_refused(

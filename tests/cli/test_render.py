@@ -54,7 +54,16 @@ def test_the_procedural_band_plays_on_all_cores_by_default(orders: list[dict[str
 
 @pytest.mark.parametrize(
     "options",
-    [["--count", 0], ["--seconds", 0], ["-j", 0], ["--first-seed", -1], ["--band", "brass"]],
+    [
+        ["--count", 0],
+        ["--seconds", 0],
+        ["--seconds", "nan"],
+        ["--seconds", "inf"],
+        ["--seconds", "1e12"],
+        ["-j", 0],
+        ["--first-seed", -1],
+        ["--band", "brass"],
+    ],
 )
 def test_impossible_numbers_are_refused(
     options: list[object], orders: list[dict[str, Any]]

@@ -179,15 +179,17 @@ def test_json_is_one_object_per_track(
     separate: Callable[..., Ended], song: Path, folder: Path
 ) -> None:
     (folder / "bad.wav").write_text("not audio")
-    ended = separate(song, "bad.wav", "--json")
-    good, bad = map(json.loads, ended.out.splitlines())
+    ended = separate(song, "bad.wav", "none.wav", "--json")
+    told = {each["source"]: each for each in map(json.loads, ended.out.splitlines())}
     assert ended.code == 1
-    assert good["model"] == bad["model"] == "tiny"
+    assert {each["model"] for each in told.values()} == {"tiny"}
+    good = told[str(song)]
     assert sorted(good["stems"].values()) == [str(Path(name)) for name in stem_files()]
     assert (good["sample_rate"], good["channels"], good["frames"]) == (44_100, 2, 8_000)
     assert good["latency"] is None
-    assert bad["source"] == "bad.wav"
-    assert bad["error"] in ended.err
+    for name in ("bad.wav", "none.wav"):
+        assert set(told[name]) == {"source", "model", "error"}
+        assert f"streamsep: {told[name]['error']}\n" in ended.err
 
 
 def test_bad_and_loud_samples_are_mentioned(separate: Callable[..., Ended], folder: Path) -> None:

@@ -50,6 +50,9 @@ needs_root = pytest.mark.skipif(
         (["song.wav", "--flac", "--float32"], "flac cannot hold float32"),
         (["song.wav", "--mp3", "--int24"], "mp3 has no sample format"),
         (["song.wav", "--mp3", "--mp3-bitrate", "100"], "expected one of 32"),
+        (["song.wav", "--mp3-bitrate", "128"], "leave out --mp3-bitrate"),
+        (["song.wav", "--flac", "--mp3-bitrate", "320"], "a flac has no bit rate"),
+        (["song.wav", "--other-method", "add"], "add --two-stems STEM"),
         (["song.wav", "--filename", "{song}"], "use {track}, {trackext}, {stem} and {ext}"),
         (["song.wav", "--filename", "{track}.{ext}"], "add {stem}"),
         (["song.wav", "--latency-preset", "studo"], "did you mean 'studio'"),
@@ -114,11 +117,12 @@ def test_a_model_that_is_nowhere_and_may_not_be_fetched_is_one_line(
     ended.check_one_line(2, "downloads are off")
 
 
+@pytest.mark.parametrize("name", ["bad.wav", "bad.raw"])
 def test_a_bad_file_does_not_stop_the_others(
-    separate: Callable[..., Ended], song: Path, folder: Path
+    name: str, separate: Callable[..., Ended], song: Path, folder: Path
 ) -> None:
-    (folder / "bad.wav").write_text("not audio")
-    separate("bad.wav", song).check_one_line(1, "bad.wav")
+    (folder / name).write_text("not audio")
+    separate(name, song).check_one_line(1, name)
     assert written(folder) == stem_files()
 
 

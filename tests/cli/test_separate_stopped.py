@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -46,12 +47,23 @@ def test_what_a_killed_run_leaves_looks_unfinished_and_the_next_run_clears_it_aw
     assert written(folder) == stem_files()
 
 
-def started(weights: Path, folder: Path) -> subprocess.Popen[str]:
+def test_programs_hear_of_a_track_before_the_others_have_ended(weights: Path, folder: Path) -> None:
+    write(folder / "short.wav", noise(2, 2_000))
+    with started(weights, folder, "short.wav", "--json") as process:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+    assert (told["source"], told["frames"]) == ("short.wav", 2_000)
+    assert (process.returncode, out) == (130, "")
+
+
+def started(weights: Path, folder: Path, *arguments: str) -> subprocess.Popen[str]:
     """A real process in the middle of a song that is far too long to be finished soon."""
     write(folder / "song.wav", noise(2, 60 * 44_100), subtype="PCM_16")
     command = [sys.executable, "-m", "streamsep", "separate", "-n", weights, "song.wav"]
     process = subprocess.Popen(
-        [*map(str, command), "--segment", "2"],
+        [*map(str, command), "--segment", "2", *arguments],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -19,7 +19,7 @@ from tiny_networks import tiny_network
 from bridge.protocol import Hello, Mode
 from bridge.server import Engine
 from bridge.server.offers import OfferRefusedError
-from streamsep.cli.live_setup import engine_command
+from streamsep.cli.live_engine import OwnEngine, engine_command
 from streamsep.cli.serve_refusal import check_preset_holds
 from streamsep.config import LatencyPreset
 from streamsep.config.live import LiveConfig
@@ -196,14 +196,14 @@ def test_serve_refuses_in_one_line(user: Path) -> None:
 @pytest.mark.parametrize("allow_late", [True, False])
 def test_live_tells_the_engine_that_it_starts(user: Path, allow_late: bool) -> None:
     settings = LiveConfig(preset=str(user / "heavy.yaml"))
-    told = engine_command(settings, "cpu", allow_late=allow_late)
+    told = engine_command(settings, OwnEngine("cpu", allow_late=allow_late))
     assert ("--allow-late" in told) == allow_late
     assert "--precision" not in told
 
 
 def test_live_tells_the_engine_how_exactly_to_compute() -> None:
     settings = LiveConfig(precision="bfloat16", exact=True)
-    told = engine_command(settings, "cpu", allow_late=False)
+    told = engine_command(settings, OwnEngine("cpu"))
     assert "--exact" in told
     assert told[told.index("--precision") + 1] == "bfloat16"
 

@@ -11,6 +11,8 @@ import pytest
 
 from streamsep.cli.screen import escape_what_cannot_be_encoded
 from streamsep.cli.track_progress import TrackProgress
+from streamsep.errors import InputError
+from streamsep.files import BadArgument
 from streamsep.offline import SeparatedTrack, TrackOutcome
 
 
@@ -50,12 +52,12 @@ def test_bars_do_not_get_into_the_results(
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setattr(sys, "stdout", results)
-    with TrackProgress(quiet=False) as observer:
+    with TrackProgress() as observer:
         observer.started(0, Path("[red]a:heart:.wav"))
         observer.started(1, Path("b.wav"))
         observer.advanced(0, 50, 100)
         observer.ended(1, outcome(tmp_path))
-        observer.say_error("one\nline")
+        observer.refused(BadArgument(Path("c.wav"), InputError("one\nline")))
     expected = f"{tmp_path}/song.wav: 1.0 s in 0.5 s (RTF 0.50) -> {tmp_path}/ (bass.wav)"
     assert any(line.startswith("[red]a:heart:.wav ━") for line in screen.lines())
     assert any("50 %" in line for line in screen.lines())
@@ -72,7 +74,7 @@ def test_names_that_the_screen_cannot_show_are_escaped(
     narrow = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", narrow)
     escape_what_cannot_be_encoded()
-    with TrackProgress(quiet=False) as observer:
+    with TrackProgress() as observer:
         observer.ended(0, outcome(Path("größe\udcff")))
     narrow.flush()
     assert b"gr\\xf6\\xdfe\\udcff" in narrow.buffer.getvalue()

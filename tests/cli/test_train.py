@@ -15,10 +15,14 @@ from cli.commands import run, streamsep
 from streamsep.cli.train import train
 from streamsep.config.training import load_training_config
 from streamsep.errors import CheckpointError, ConfigError, InputError, OutputError, TrainingError
-from streamsep.models.checkpoints import load_checkpoint, read_header
+from streamsep.models import checkpoints
+from streamsep.models.checkpoints import load_checkpoint, read_header, save_checkpoint
+from streamsep.training import alone, loop
+from streamsep.training.alone import alone_in
 from streamsep.training.loop import TrainingRun
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 STEMS = ("drums", "bass", "other", "vocals")
@@ -32,7 +36,7 @@ epochs: 2
 checkpoint_every: 1
 precision: float32
 licence: CC0
-note: trained on noise
+note: a tiny one
 """
 
 
@@ -68,7 +72,8 @@ def test_a_run_ends_with_a_network_that_says_where_it_is_from(
     assert str(path) in result.output
     header = read_header(path)
     assert header is not None
-    assert (header.licence, header.training) == ("CC0", "trained on noise")
+    assert header.licence == "CC0"
+    assert header.training == "a tiny one ('tiny', 2 steps from random weights, songs of 'data')"
     assert load_checkpoint(path).sources == STEMS
     assert [row["step"] for row in table(tmp_path / "run" / "steps.csv")] == ["1", "2"]
 
@@ -123,6 +128,72 @@ def test_a_run_starts_from_a_network(config: Path, data: Path, tmp_path: Path) -
     second = load_checkpoint(tmp_path / "two" / "network.safetensors").state_dict()
     for name, weight in load_checkpoint(first).state_dict().items():
         torch.testing.assert_close(second[name], weight, rtol=0.05, atol=1e-2)
+
+
+def test_the_terms_of_the_network_that_a_run_starts_from_remain(
+    config: Path, data: Path, tmp_path: Path
+) -> None:
+    options = ["--data", data, "--steps", 1]
+    start = tmp_path / "parent.safetensors"
+    network = TrainingRun(load_training_config(config), data, tmp_path / "one").network
+    save_checkpoint(network, start, licence="CC BY-NC 4.0", training="on noise")
+    command = [config, *options, "--out", tmp_path / "two", "--start-from", start]
+    assert run(train, *command).exit_code == 0
+    start.unlink()  # a run that goes on remembers
+    assert run(train, *command).exit_code == 0
+    header = read_header(tmp_path / "two" / "network.safetensors")
+    assert header is not None
+    assert header.licence == "CC BY-NC 4.0 (of 'parent', which it derives from); CC0"
+    assert header.training == "'tiny', 1 steps from 'parent', songs of 'data'"
+
+
+def test_a_configuration_that_names_its_start_has_its_own_licence_and_note(
+    config: Path, data: Path, tmp_path: Path
+) -> None:
+    start = tmp_path / "parent.safetensors"
+    network = TrainingRun(load_training_config(config), data, tmp_path / "one").network
+    save_checkpoint(network, start, licence="MIT", training="on noise")
+    named = CONFIG.replace(
+        "network: {architecture: hybrid_demucs, hidden: 4}", f"start_from: {start}"
+    )
+    config.write_text(named)
+    result = run(train, config, "--data", data, "--steps", 1, "--out", tmp_path / "two")
+    assert result.exit_code == 0, result.exception
+    header = read_header(tmp_path / "two" / "network.safetensors")
+    assert header is not None
+    assert header.licence == "CC0"
+    assert header.training == "a tiny one ('tiny', 1 steps from 'parent', songs of 'data')"
+
+
+@pytest.mark.parametrize("name", ["starter", "streaming"])
+def test_no_configuration_of_ours_says_which_songs_it_was_given(name: str) -> None:
+    note = load_training_config(name).note
+    assert "synthetic" not in note
+    assert "songs" not in note
+
+
+def test_the_folder_is_kept_to_a_run_from_before_it_is_read_until_the_network_is_written(
+    config: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run"
+    taken = []
+
+    def watched(function: Callable[..., object]) -> Callable[..., object]:
+        def call(*arguments: object, **options: object) -> object:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(alone, "_PATIENCE_S", 0.0)
+                with pytest.raises(ConfigError, match="another run is at work"), alone_in(out):
+                    pass
+            taken.append(function.__name__)
+            return function(*arguments, **options)
+
+        return call
+
+    monkeypatch.setattr(loop, "read_checkpoint", watched(loop.read_checkpoint))
+    monkeypatch.setattr(checkpoints, "save_checkpoint", watched(checkpoints.save_checkpoint))
+    result = run(train, config, "--data", data, "--steps", 1, "--out", out)
+    assert result.exit_code == 0, result.exception
+    assert taken == ["read_checkpoint", "save_checkpoint"]
 
 
 def test_without_tensorboard_one_line_says_so(
@@ -223,6 +294,24 @@ def test_configurations_are_found_by_name() -> None:
 
 
 @pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ("scale: [0.25, .inf]", "key 'augmentation.scale.1': got inf, expected a finite number"),
+        ("shift_s: .inf", "key 'augmentation.shift_s': got inf, expected a finite number"),
+        ("shift_s: 1.0e+300", "key 'augmentation.shift_s': got 1e.300, expected less than"),
+        ("gain_db: [0.0, 1.0e+6]", "key 'augmentation.gain_db.1': got 1000000.0, expected less"),
+        ("repitch_semitones: 100000", "got 100000, expected less than or equal to 24"),
+    ],
+)
+def test_no_change_reaches_beyond_what_can_be_computed(
+    change: str, complaint: str, config: Path
+) -> None:
+    config.write_text(CONFIG.replace("remix: 0.5", change))
+    with pytest.raises(ConfigError, match=complaint):
+        load_training_config(config)
+
+
+@pytest.mark.parametrize(
     ("line", "complaint"),
     [
         ("stpes: 3", "unknown key 'stpes'.*did you mean 'steps'"),
@@ -232,6 +321,11 @@ def test_configurations_are_found_by_name() -> None:
         ("optimiser: {learning_rate: fast}", "key 'optimiser.learning_rate'"),
         ("loss: {kind: l3}", "key 'loss.kind"),
         ("seed: '3'", "key 'seed'"),
+        ("seed: 18446744073709551616", "key 'seed': got 18446744073709551616, expected less than"),
+        ("optimiser: {betas: [0.9, 1.0]}", "key 'optimiser.betas.1': got 1.0, expected less than"),
+        ("optimiser: {learning_rate: .inf}", "got inf, expected a finite number"),
+        ("validation: {most_s: .inf}", "got inf, expected a finite number"),
+        ("svd_penalty: {weight: .nan}", "got nan, expected a finite number"),
     ],
 )
 def test_a_wrong_configuration_is_explained(line: str, complaint: str, config: Path) -> None:

@@ -122,11 +122,12 @@ def test_what_cannot_be_recorded_is_tried_once_and_said_once(
         # What instantiates a graph and what multiplies matrices say it in their own ways.
         torch.AcceleratorError("CUDA error: out of memory"),
         RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        MemoryError("for an input of a program"),
     ],
-    ids=["torch", "CUDA", "cuBLAS"],
+    ids=["torch", "CUDA", "cuBLAS", "a program"],
 )
 def test_one_shape_that_is_too_large_does_not_spoil_the_others(
-    caplog: pytest.LogCaptureFixture, error: RuntimeError, broken_off: bool
+    caplog: pytest.LogCaptureFixture, error: Exception, broken_off: bool
 ) -> None:
     recorder = Recorder()
     tried = []

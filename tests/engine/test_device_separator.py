@@ -110,6 +110,23 @@ def test_what_hears_surroundings_is_computed_as_exactly_as_was_asked(tiling) -> 
     assert -80 < error_db < -10
 
 
+def test_a_stream_is_followed_only_where_that_is_as_exact_as_was_asked() -> None:
+    network = tiny_network("hybrid_demucs").requires_grad_(False)
+    stride = network.stride
+    config = StreamConfig(context=20 * stride, hop=2 * stride, look_ahead=2 * stride)
+    mix = noise(2, 50 * stride)
+
+    def stems(precision: str | None, *, incremental: bool) -> torch.Tensor:
+        there = DeviceSeparator(network, "cpu", precision=precision)
+        return separated(there, config, mix, incremental=incremental)
+
+    asked = stems("bfloat16", incremental=True)
+    assert torch.equal(asked, stems("bfloat16", incremental=False))
+    assert not torch.equal(asked, stems(None, incremental=True))
+    # float32 on the processor is as ever, and goes on being followed.
+    assert torch.equal(stems("float32", incremental=True), stems(None, incremental=True))
+
+
 class HearingNeighbours(torch.nn.Module):
     """Adds the sample before each to it, wherever that lies."""
 

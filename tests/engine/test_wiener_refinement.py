@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy.signal import istft, stft
 from streams import CHANNELS, RATES, collect, cuts, feed, noise, one_push
 
+from streamsep.audio.nsdr import nsdr_db
 from streamsep.engine import (
     CONSISTENCY_NAMES,
     REFINEMENT_NAMES,
@@ -22,7 +23,6 @@ from streamsep.engine import (
 )
 from streamsep.engine.refinement import WienerRefinement
 from streamsep.errors import ConfigError
-from streamsep.evaluation.nsdr import nsdr_db
 from streamsep.models import load_model
 from streamsep.synthesis import synthesise_song
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streams import blocks, cuts, noise
 
+from streamsep.audio.nsdr import nsdr_db
 from streamsep.evaluation.energies import LOWEST_DB, EnergyMeter, StemEnergies
-from streamsep.evaluation.nsdr import nsdr_db
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -33,9 +33,10 @@ from streamsep.evaluation.sweep import (
     sweep_points,
 )
 from streamsep.evaluation.tables import song_table
-from streamsep.evaluation.whole_file import check_writable, write_whole
+from streamsep.files.output import check_writable, write_whole
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 STEMS = ("bass", "vocals")
@@ -61,12 +62,19 @@ def three_songs(method: str, shift: float = 0.0) -> list[SongScores]:
     ]
 
 
-def a_report(*, sweep: bool = False, name: str = "tiny") -> Report:
+def a_report(
+    *,
+    sweep: bool = False,
+    name: str = "tiny",
+    incremental: bool = False,
+    of: Callable[..., list[SongScores]] = three_songs,
+) -> Report:
     methods = [OFFLINE, LIVE, MIXTURE, SILENCE]
-    found = [score for method in methods for score in three_songs(method.name)]
-    grid = Grid((2048, 8192), (0, 2048), (16_384,)).methods(2048)
+    found = [score for method in methods for score in of(method.name)]
+    grid = Grid((2048, 8192), (0, 2048), (16_384,)).methods(2048, incremental=incremental)
     for number, tiling in enumerate(grid):
-        found += three_songs(tiling.name, shift=0.1 * number)
+        shift = {"shift": 0.1 * number} if of is three_songs else {}
+        found += of(tiling.name, **shift)
     everything = summarise(found, STEMS)
     return Report(
         model=name,
@@ -75,7 +83,7 @@ def a_report(*, sweep: bool = False, name: str = "tiny") -> Report:
         data="songs",
         mixture_file=False,
         finish=AS_ESTIMATED,
-        incremental=False,
+        incremental=incremental,
         methods=methods,
         summary=everything.only([method.name for method in methods]),
         sweep=sweep_points(everything, grid) if sweep else (),
@@ -153,7 +161,7 @@ def test_the_default_grid_fits_networks_of_other_strides(stride: int) -> None:
     tilings = [method.tiling for method in methods]
     assert len(set(tilings)) == len(tilings)
     for tiling in tilings:
-        assert tiling == tiling.fitted_to(stride)
+        assert tiling.tiling(stride).segment == tiling.segment
     # Nothing of the default is lost or shorter, and nothing grows by a stride or more.
     for default in DEFAULT_GRID.methods(2048):
         near = default.tiling
@@ -216,6 +224,45 @@ def test_results_hold_the_settings_of_every_method(out: Path) -> None:
     assert settings["mixture"] == {"kind": "baseline", "gain": 1.0}
     for name in ("results.md", "results.html"):
         assert "segment 4096 samples, overlap 0.25, shifts 0" in (out / name).read_text()
+
+
+def test_results_json_holds_every_point_of_the_sweep(out: Path) -> None:
+    points = json.loads((out / "results.json").read_text())["sweep"]
+    assert len(points) == 4
+    assert points[0] == {
+        "tiling": {"context": 14_336, "hop": 2048, "look_ahead": 0, "crossfade": 0},
+        "latency": 2048,
+        "passes": 8.0,
+        "nsdr_db": {"bass": 4.0, "vocals": 6.0, "all": 5.0},
+    }
+    rows = list(csv.DictReader(io.StringIO((out / "sweep.csv").read_text())))
+    assert [float(row["all_nsdr_db"]) for row in rows] == [p["nsdr_db"]["all"] for p in points]
+
+
+def test_the_price_of_a_tiling_is_not_told_where_hops_keep_what_they_can(tmp_path: Path) -> None:
+    write_report(a_report(sweep=True, incremental=True), tmp_path)
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "sweep.csv").read_text())))
+    assert {row["passes"] for row in rows} == {""}
+    document = json.loads((tmp_path / "results.json").read_text())
+    assert {point["passes"] for point in document["sweep"]} == {None}
+    text = (tmp_path / "results.md").read_text()
+    assert "| latency | hop | look-ahead | segment | bass | vocals | all |" in text
+    assert "passes" not in text
+
+
+def silent_songs(method: str) -> list[SongScores]:
+    stems = {stem: StemScores(nsdr_db=None, false_db=None, silent_s=8.0) for stem in STEMS}
+    return [SongScores(song="a", method=method, duration_s=8.0, stems=stems)]
+
+
+def test_results_of_songs_that_are_silent_throughout_are_written_and_say_so(tmp_path: Path) -> None:
+    report = a_report(sweep=True, of=silent_songs)
+    written = {path.name for path in write_report(report, tmp_path)}
+    assert written >= {"results.csv", "results.json", "results.md", "results.html", "sweep.csv"}
+    for name in ("results.md", "results.html"):
+        assert "every stem of every song is silent" in (tmp_path / name).read_text()
+    document = json.loads((tmp_path / "results.json").read_text())
+    assert document["figures"]["offline"]["nsdr_db"]["all"] is None
 
 
 def test_markdown_tables_have_a_row_per_method(out: Path) -> None:

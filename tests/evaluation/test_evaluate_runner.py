@@ -144,6 +144,54 @@ def test_a_bad_song_does_not_stop_the_others(data: Path, tmp_path: Path) -> None
     assert [name.split("/")[1] for name in listing(tmp_path / "out")] == ["song-1"]
 
 
+def test_scores_are_filed_under_the_song_that_was_read(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = workers.score_song
+
+    def score_and_change(song, *args, **options):
+        scores = real(song, *args, **options)
+        write(data / song.name / "bass.wav", noise(2, 30_000, seed=77))
+        return scores
+
+    with monkeypatch.context() as patch:
+        patch.setattr(workers, "score_song", score_and_change)
+        of_the_old_songs = run(data, tmp_path, OFFLINE)
+    of_the_new_songs = run(data, tmp_path, OFFLINE)
+    for old, new in zip(of_the_old_songs, of_the_new_songs, strict=True):
+        assert old.scores.stems["bass"] != new.scores.stems["bass"]
+
+
+def test_a_file_that_is_gone_costs_its_song_alone(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks = tasks_of(data, OFFLINE, MIXTURE)
+    (data / "song-0" / "drums.wav").unlink()
+    diary = Diary()
+    outcomes = evaluate(tasks, fake_model(), records_of(tmp_path), observer=diary)
+    said = {str(outcome.error) for outcome in outcomes[:2]}
+    assert len(said) == 1, "one line for all methods"
+    assert "song-0/drums.wav" in said.pop()
+    assert all(isinstance(outcome.error, InputError) for outcome in outcomes[:2])
+    assert all(outcome.scores is not None for outcome in outcomes[2:])
+    assert diary.work == pytest.approx(sum(task.work for task in tasks))
+
+
+def test_a_file_that_goes_after_it_was_read_costs_nothing(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = workers.score_song
+
+    def score_and_remove(song, *args, **options):
+        scores = real(song, *args, **options)
+        (data / song.name / "drums.wav").unlink()
+        return scores
+
+    monkeypatch.setattr(workers, "score_song", score_and_remove)
+    outcomes = run(data, tmp_path, OFFLINE)
+    assert all(outcome.scores is not None for outcome in outcomes)
+
+
 def test_memory_that_runs_out_is_the_end_of_a_song_and_not_of_all(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

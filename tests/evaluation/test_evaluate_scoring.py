@@ -13,11 +13,11 @@ from evaluation_songs import LIVE, OFFLINE, RATE, read_stems, songs_in, write_so
 from fakes import STEMS, Gains
 from offline.material import fake_model, noise, read, stems_of, tiny_model, write
 
+from streamsep.audio.nsdr import nsdr_db
 from streamsep.engine import OverlapConfig, StreamConfig, StreamingSeparator
 from streamsep.errors import ConfigError
 from streamsep.evaluation.bss_eval import bss_eval
 from streamsep.evaluation.methods import MIXTURE, SILENCE, Finish, Live, Offline
-from streamsep.evaluation.nsdr import nsdr_db
 from streamsep.evaluation.scoring import score_song
 from streamsep.evaluation.songs import find_songs
 from streamsep.files import Encoding

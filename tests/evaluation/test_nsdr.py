@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamsep.evaluation.nsdr import nsdr_db
+from streamsep.audio.nsdr import nsdr_db
 
 
 @pytest.fixture

@@ -63,15 +63,15 @@ def test_what_does_not_exist_is_refused(tmp_path: Path) -> None:
 
 def test_a_bad_argument_does_not_stop_the_others(tmp_path: Path) -> None:
     song = touch(tmp_path / "in/song.wav")
-    found, errors = expand([tmp_path / "nowhere", tmp_path / "in", song])
+    found, bad = expand([tmp_path / "nowhere", tmp_path / "in", song])
     assert [audio.relative for audio in found] == [Path("song.wav")], "named twice, found once"
-    assert len(errors) == 1
-    assert "nowhere" in str(errors[0])
+    assert [each.path for each in bad] == [tmp_path / "nowhere"]
+    assert "nowhere' does not exist" in str(bad[0].error)
 
 
 def test_a_link_to_itself_does_not_stop_the_others(tmp_path: Path) -> None:
     touch(tmp_path / "in/song.wav")
     (tmp_path / "in/round.wav").symlink_to("round.wav")
-    found, errors = expand([tmp_path / "in"])
+    found, bad = expand([tmp_path / "in"])
     assert {audio.relative.name for audio in found} == {"round.wav", "song.wav"}
-    assert errors == []
+    assert bad == []

@@ -259,6 +259,13 @@ def test_without_ffmpeg_the_message_says_so(
     assert_refused(path, "install ffmpeg")
 
 
+@pytest.mark.parametrize("name", ["take.raw", "take.RAW"])
+def test_samples_without_a_header_are_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(bytes(4_000))
+    assert_refused(path, "samples without a header")
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_pipe_is_refused_rather_than_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")

@@ -184,6 +184,7 @@ def test_what_the_device_or_the_engine_does_not_have_is_one_line(
         (("--master", "loud"), "should be a valid number"),
         (("--config", "nothing"), "unknown live configuration 'nothing'"),
         (("--midi", "nothing"), "'nothing'"),
+        (("--midi-port", "nano"), "expected --midi MAP"),
         (("--engine", "nowhere"), "tcp://HOST:PORT"),
     ],
 )

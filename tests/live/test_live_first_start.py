@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from command_rig import Command, assert_all_end
+from command_rig import DEVICES, Command, assert_all_end, live
+
+from streamsep.config import load_model_cards
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +40,23 @@ def test_without_a_connection_the_starter_plays_and_the_user_is_told(new_user: P
         assert_all_end(processes)
     finally:
         command.close()
+
+
+@pytest.mark.usefixtures("jack")
+def test_a_network_in_the_cache_of_the_environment_is_the_one_that_is_loaded(
+    new_user: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    best = next(card for card in load_model_cards().values() if card.official)
+    (new_user / "cache").mkdir()
+    with (new_user / "cache" / best.filename).open("wb") as file:
+        file.truncate(best.size_bytes)
+    monkeypatch.setenv("TORCH_HOME", str(new_user / "torch"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(new_user / "elsewhere"))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
+    done = live(new_user, *DEVICES, "--duration", "1", "--allow-late")
+    assert done.returncode == 2, "the starter has played in its place"
+    # The engine has found it, and that it is nothing but zeros.
+    assert str(new_user / "cache" / best.filename) in done.stderr
 
 
 @pytest.mark.usefixtures("jack")

@@ -108,7 +108,8 @@ def test_the_stems_heard_are_those_of_the_offline_stream(tmp_path: Path) -> None
     assert length > 2 * 44_100
     played = signal.take(range(length + latency), axis=1, mode="wrap")
     network = load_separator("starter")
-    stream = StreamingSeparator(network, StreamConfig.from_preset(load_preset(preset)))
+    config = StreamConfig.from_preset(load_preset(preset)).fitted_to(network)
+    stream = StreamingSeparator(network, config)
     mix = torch.from_numpy(np.pad(played, ((0, 0), (before, 0))))
     stems = torch.cat([stream.push(mix), stream.flush()], -1).numpy()[..., before:]
     for place, stem in enumerate(STEMS):

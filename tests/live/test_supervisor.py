@@ -50,14 +50,18 @@ def scripted(folder: Path, monkeypatch: pytest.MonkeyPatch, lines: list[list[str
 def second_task(folder: Path, monkeypatch: pytest.MonkeyPatch, first: list[str]) -> AudioTask:
     """What the second child is told, after the first one has said some lines."""
     task = scripted(folder, monkeypatch, [first, [encode(PLAYING)]])
-    keeper = EngineKeeper(ipc_endpoints(folder), None, None)
+    with LiveLoop(task, EngineKeeper(ipc_endpoints(folder), None, None)) as loop:
+        poll_until_second_child(loop, folder)
+    return AudioTask.from_json((folder / "tasks").read_text().splitlines()[1])
+
+
+def poll_until_second_child(loop: LiveLoop, folder: Path) -> None:
+    """Let it play until the second child has taken its task."""
     tasks = folder / "tasks"
-    with LiveLoop(task, keeper) as loop:
-        end_s = time.monotonic() + 60
-        while not tasks.exists() or len(tasks.read_text().splitlines()) < 2:
-            assert time.monotonic() < end_s
-            loop.poll(0.1)
-    return AudioTask.from_json(tasks.read_text().splitlines()[1])
+    end_s = time.monotonic() + 60
+    while not tasks.exists() or len(tasks.read_text().splitlines()) < 2:
+        assert time.monotonic() < end_s
+        loop.poll(0.1)
 
 
 def test_longer_blocks_than_at_first_are_expected_from_then_on(
@@ -74,6 +78,26 @@ def test_the_budget_is_the_same_time_at_every_rate(
     assert task.least_block == 1
     for rate in (44_100, 48_000, 96_000):
         assert round(task.budget_s * rate) == round(8192 * rate / 44_100)
+
+
+def test_a_loop_that_comes_back_asks_for_the_stems_that_its_controls_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = second_task(tmp_path, monkeypatch, [encode(PLAYING), encode(GONE)])
+    assert task.stems == ("drums", "bass", "other", "vocals")
+
+
+def test_a_child_that_hangs_is_waited_for_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "_CLOSING_S", 2.0)
+    (tmp_path / "hangs").touch()
+    task = scripted(tmp_path, monkeypatch, [[encode(PLAYING), encode(GONE)], [encode(PLAYING)]])
+    with LiveLoop(task, EngineKeeper(ipc_endpoints(tmp_path), None, None)) as loop:
+        poll_until_second_child(loop, tmp_path)
+        closing_s = time.monotonic()
+        loop.close()
+        assert 1.9 < time.monotonic() - closing_s < 3.5
 
 
 def test_an_engine_that_went_while_the_device_was_away_is_replaced(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -162,3 +163,13 @@ def test_a_fingerprint_changes_with_any_of_the_files(tmp_path: Path) -> None:
     touched = fingerprint(files)
     files[1].unlink()
     assert len({first, longer, touched, fingerprint(files)}) == 4
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are text here")
+def test_a_network_whose_name_is_no_utf_8_is_remembered(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"n\xe9t.safetensors")
+    path.write_bytes(b"weights")
+    facts = SETUP.model_dump() | {"network": path.stem, "files": fingerprint([path])}
+    setup = Setup.model_validate(facts)
+    KeptHopCosts(tmp_path / "hops", setup).keep(COST)
+    assert KeptHopCosts(tmp_path / "hops", setup).find(WORKLOAD, NOW) == COST

@@ -60,6 +60,38 @@ def test_what_cannot_be_built_is_explained_in_one_line(name, options, complaint)
     assert "\n" not in str(caught.value)
 
 
+NOT_LOADABLE = {
+    "nothing": (),
+    "a hash": ("#1 synth",),
+    "a path": ("a/b", "rest"),
+    "a control character": ("voi\nce",),
+    "too long": ("x" * 61,),
+    "too many": tuple(f"stem {number}" for number in range(33)),
+    "one twice": ("voice", "rest", "voice"),
+}
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("sources", NOT_LOADABLE.values(), ids=NOT_LOADABLE)
+def test_no_network_is_made_whose_file_could_not_be_loaded_for_its_stems(name, sources):
+    with pytest.raises(ConfigError, match="source") as caught:
+        build_network(name, {"sources": list(sources)})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_stems_may_be_called_as_what_modules_have(name, tmp_path):
+    sources = ("keys", "type", "values", "e.guitar", "training", "_modules", "2nd voice")
+    network = tiny_network(name, sources=sources)
+    path = tmp_path / "network.safetensors"
+    save_checkpoint(network, path, licence="CC0", training="none")
+    loaded = load_checkpoint(path)
+    assert loaded.sources == sources
+    mix = noise(network.channels, 8 * network.stride)[None]
+    with torch.inference_mode():
+        assert torch.equal(loaded(mix), network.eval()(mix))
+
+
 def test_a_bag_is_no_network():
     with pytest.raises(ConfigError, match="a list is no single network"):
         architecture_of([])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import tempfile
 from contextlib import suppress
 
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from networks import demucs_from_ours
 from safetensors.torch import save_file
 
-from streamsep.errors import CheckpointError
+from streamsep.errors import CheckpointError, OutputError
 from streamsep.models.checkpoints import load_checkpoint, save_checkpoint
 
 
@@ -70,6 +71,44 @@ def test_a_pipe_is_not_waited_for(tmp_path):
 
 
 KINDS = ("ours", "zip", "legacy", "demucs", "gzip")
+
+
+@pytest.fixture
+def full_at_ten_kilobytes():
+    """Let the system refuse to let any file of this process grow past 10 kB."""
+    resource = pytest.importorskip("resource", reason="Windows cannot limit the size of files")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory):
+    """Random weights in a gzip file; they unpack to more than 10 kB."""
+    path = tmp_path_factory.mktemp("packed") / "net.th.gz"
+    with gzip.open(path, "wb") as stream:
+        torch.save({"weights": torch.randn(50_000)}, stream)
+    return path
+
+
+NO_ROOM = "there is no room to unpack it .* make room in the folder for temporary files"
+
+
+@pytest.mark.usefixtures("full_at_ten_kilobytes")
+def test_a_full_disk_is_no_fault_of_a_compressed_file(packed):
+    with pytest.raises(OutputError, match=NO_ROOM) as caught:
+        load_checkpoint(packed)
+    assert str(caught.value).startswith(f"{packed}: ")
+    assert "File too large" in str(caught.value)
+
+
+def test_a_missing_folder_for_temporary_files_is_no_fault_of_a_compressed_file(
+    packed, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(OutputError, match=NO_ROOM):
+        load_checkpoint(packed)
 
 
 @pytest.fixture(scope="module")

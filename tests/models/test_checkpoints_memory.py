@@ -12,8 +12,10 @@ import zlib
 
 import pytest
 import torch
-from checkpoint_material import STEMS, zip_of
+from checkpoint_material import STEMS, small, zip_of
 from safetensors.torch import save_file
+
+from streamsep.models.checkpoints import save_checkpoint
 
 
 def safetensors_header(path, length, header):
@@ -97,7 +99,8 @@ from streamsep.models.checkpoints import load_checkpoint
 torch.set_num_threads(1)
 torch.ones(8).sum()
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, used + 2**28))
+most = used + int(sys.argv[2]) * 2**20
+resource.setrlimit(resource.RLIMIT_AS, (most, most))
 said = {}
 for path in sorted(Path(sys.argv[1]).iterdir()):
     signal.alarm(20)
@@ -109,25 +112,47 @@ print(json.dumps(said))
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="limits and measures memory as Linux does")
-def test_no_file_takes_more_memory_than_it_is_long(tmp_path):
-    write_bombs(tmp_path)
+def loaded_within(megabytes, folder):
+    """What the files of a folder are refused with, in a process that may take so much more."""
     done = subprocess.run(
-        [sys.executable, "-c", LOADER, str(tmp_path)],
+        [sys.executable, "-c", LOADER, str(folder), str(megabytes)],
         capture_output=True,
         text=True,
         timeout=200,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    said = json.loads(done.stdout)
+    return json.loads(done.stdout)
+
+
+limits_memory = pytest.mark.skipif(
+    sys.platform != "linux", reason="limits and measures memory as Linux does"
+)
+
+
+@limits_memory
+def test_no_file_takes_more_memory_than_it_is_long(tmp_path):
+    write_bombs(tmp_path)
+    said = loaded_within(256, tmp_path)
     assert said.keys() == {path.name for path in tmp_path.iterdir()}
     for name, message in said.items():
         assert "\n" not in message, name
         # Running out of memory would be a refusal as well, but by luck.
         assert "MemoryError" not in message, message
         assert "allocate" not in message, message
+        assert "not enough memory" not in message, message
     assert "more weights than the file can hold" in said["all that is allowed"]
     assert "becomes more than 32 times as long" in said["gzip"]
     assert "compressed or too large" in said["zip"]
     assert "no regular file" in said["pipe"]
+
+
+@limits_memory
+def test_a_good_file_is_not_blamed_for_a_lack_of_memory(tmp_path):
+    path = tmp_path / "good.safetensors"
+    save_checkpoint(small(hidden=48), path, licence="none", training="none")
+    assert path.stat().st_size > 64 * 2**20
+    said = loaded_within(32, tmp_path)[path.name]
+    assert said == (
+        f"{path}: there is not enough memory to load it; make room, or take a smaller network"
+    )

@@ -121,6 +121,14 @@ def test_files_that_cannot_be_joined_are_named(tmp_path, theirs):
         read_stem_files([first, tmp_path / "none.pth"])
 
 
+def test_a_file_of_a_stem_that_torch_refuses_as_a_name_loads(tmp_path):
+    network = tiny_network("open_unmix", n_fft=4096, hop=1024, sources=("keys", "bass"))
+    paths = [tmp_path / "keys-0123.pth", tmp_path / "bass-0123.pth"]
+    for path, stem in zip(paths, network.target_models.values(), strict=True):
+        torch.save(stem.state_dict(), path)
+    assert same_output(read_stem_files(paths).network, network)
+
+
 def test_windows_of_unknown_hop_are_refused(tmp_path):
     network = tiny_network("open_unmix")
     torch.save(network.target_models["vocals"].state_dict(), tmp_path / "vocals.pth")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from dataclasses import replace
 
 import pytest
@@ -123,6 +125,22 @@ def test_a_header_that_does_not_fit_is_refused(network, tmp_path, change, messag
         load_checkpoint(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert "\n" not in str(caught.value)
+
+
+def test_a_header_that_is_read_alone_is_refused_with_the_name_of_its_file(network, tmp_path):
+    path = rewritten_header(network, tmp_path, lambda header: header.update(format=99))
+    with pytest.raises(CheckpointError, match="this streamsep reads up to 1; upgrade") as caught:
+        read_header(path)
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are text here")
+def test_a_path_that_safetensors_cannot_open_is_no_fault_of_the_file(network, tmp_path):
+    whole = rewritten_header(network, tmp_path, lambda header: None)
+    path = whole.rename(tmp_path / os.fsdecode(b"n\xe9t.safetensors"))
+    with pytest.raises(CheckpointError, match=r"its path is not UTF-8.* rename") as caught:
+        load_checkpoint(path)
+    assert "fetch it again" not in str(caught.value)
 
 
 def test_missing_superfluous_and_infinite_tensors_are_refused(network, tmp_path):

@@ -95,6 +95,21 @@ def test_an_installed_network_is_found_by_its_name(site):
     assert not any(weight.requires_grad for weight in network.separator.parameters())
 
 
+def test_several_processes_can_judge_it(site, tmp_path):
+    import soundfile
+
+    install(site, "halves", GOOD, "Halves")
+    for song in ("a", "b"):
+        (tmp_path / "songs" / song).mkdir(parents=True)
+        for stem in ("voice", "band"):
+            audio = noise(2, 32_000).numpy().T
+            soundfile.write(tmp_path / "songs" / song / f"{stem}.wav", audio, 32_000)
+    arguments = ["evaluate", "songs", "-n", "halves", "--metrics", "nsdr", "-j", 2, "-o", "out"]
+    ended = in_another_process(site, *arguments, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert "songs: 2" in (tmp_path / "out" / "results.md").read_text(encoding="utf-8")
+
+
 def test_the_command_line_lists_and_uses_it(site, tmp_path):
     import soundfile
 
@@ -167,11 +182,77 @@ BROKEN = {
         "of 8 samples of silence are not finite",
     ),
     "a call that fails": (MAKES.format(facts="", body="return {}[mix]"), "KeyError"),
+    "a fact that fails": (
+        MAKES.format(facts="sources = property(lambda self: {}['names'])", body="return mix"),
+        "KeyError: 'names'",
+    ),
+    "a shortest segment that is none": (
+        MAKES.format(facts="minimum_segment = 'long'", body="return mix"),
+        "it made: minimum_segment is 'long', expected a valid integer",
+    ),
+    "a longest segment below the stride": (
+        MAKES.format(facts="longest_segment = 3", body="return mix"),
+        "it made: longest_segment is 3, expected at least its stride of 8",
+    ),
+    "no memory to make it": (
+        "import torch\ndef network(): return torch.empty(2**60)",
+        "there is not enough memory for it; make room",
+    ),
+    "no memory to move it": (
+        """
+        import torch
+
+        class Network(torch.nn.Module):
+            sample_rate, channels, sources, stride = 44100, 2, ("voice", "band"), 8
+
+            def to(self, place):
+                return torch.empty(2**60)
+
+        network = Network
+        """,
+        "there is not enough memory for it; make room",
+    ),
+    "no way to move it": (
+        """
+        import torch
+
+        class Network(torch.nn.Module):
+            sample_rate, channels, sources, stride = 44100, 2, ("voice", "band"), 8
+
+            def to(self, place):
+                raise TypeError("it stays")
+
+        network = Network
+        """,
+        "TypeError: it stays",
+    ),
     "a card that is wrong": (
         "def network(): ...\nnetwork.card = {'licence': 5}",
         "its card: licence is 5, expected a valid string",
     ),
 }
+
+
+CALLABLES = {
+    "partial": "network = functools.partial(Halves)",
+    "instance": """
+class Maker:
+    def __call__(self):
+        return Halves()
+
+network = Maker()
+""",
+}
+
+
+@pytest.mark.parametrize("kind", CALLABLES)
+def test_any_object_that_can_be_called_offers_a_network(site, kind):
+    source = "import functools\n" + textwrap.dedent(GOOD) + CALLABLES[kind]
+    install(site, "halves", source)
+    network = load_model("halves")
+    assert network.path == site / "brought_halves.py"
+    mix = noise(2, 64)[None]
+    torch.testing.assert_close(network(mix), torch.stack([mix / 2, mix / 2], dim=1))
 
 
 @pytest.mark.parametrize("mistake", BROKEN)

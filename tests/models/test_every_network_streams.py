@@ -9,7 +9,7 @@ from streams import noise
 from tiny_networks import TINY, tiny_network
 
 from streamsep.models.architectures import ARCHITECTURES
-from streamsep.models.surroundings import separate_within, surroundings_of
+from streamsep.separator import separate_within, surroundings_of
 
 
 @pytest.fixture(scope="module", params=TINY)

@@ -9,16 +9,18 @@ from importlib.util import find_spec
 import pytest
 import torch
 from exported_programs import FORMATS, STRIDE, describe, export, plain_network, trace
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from streaming_suite import StreamingSuite
 from streams import noise, one_push
 from support import require
 from torch import Tensor, nn
 
+from streamsep.devices.out_of_memory import is_out_of_memory
 from streamsep.engine import StreamConfig, StreamingSeparator
 from streamsep.errors import CheckpointError, ConfigError, MissingToolError, ModelError
 from streamsep.models import load_model
+from streamsep.models.file_segments import segment_of_program
 from streamsep.models.segment_lengths import SegmentLengths
 
 FIXED = 6 * STRIDE
@@ -38,6 +40,13 @@ def folder(tmp_path_factory):
         described = describe(path, minimum_segment=None, fixed_segment=FIXED)
         described.rename(folder / f"fixed_{extension}.yaml")
     return folder
+
+
+def test_who_asks_for_bfloat16_is_told_that_a_program_computes_in_float32(folder, caplog):
+    load_model(folder / "any_ts.yaml", precision="auto")
+    assert not caplog.records
+    load_model(folder / "any_ts.yaml", precision="bfloat16")
+    assert "any_ts.yaml computes in float32" in caplog.text
 
 
 @pytest.fixture
@@ -186,6 +195,23 @@ def test_pieces_of_one_length_join_to_the_whole(stride, strides, odd, length):
     assert len(starts) == 1 or starts[-1] + fixed - length < fixed
 
 
+@given(stride=st.integers(1, 5000), minimum=st.integers(1, 10**6), rate=st.integers(1000, 10**5))
+@example(stride=1024, minimum=500_000, rate=44_100)
+def test_what_files_are_cut_into_is_not_shorter_than_a_program_takes(stride, minimum, rate):
+    lengths = SegmentLengths(stride=stride, minimum=minimum)
+    segment = segment_of_program(lengths, rate)
+    assert segment >= lengths.shortest
+    assert segment % (4 * stride) == 0
+    assert segment <= max(10 * rate, lengths.shortest + 4 * stride)
+
+
+@given(stride=st.integers(1, 5000), fixed=st.integers(5000, 10**6))
+def test_what_files_are_cut_into_is_not_longer_than_the_one_length(stride, fixed):
+    segment = segment_of_program(SegmentLengths(stride=stride, fixed=fixed), 44_100)
+    assert 0 < segment <= fixed
+    assert segment % stride == 0
+
+
 @given(stride=st.integers(1, 5000), minimum=st.integers(1, 100_000), length=st.integers(1, 50_000))
 def test_a_program_sees_whole_strides(stride, minimum, length):
     lengths = SegmentLengths(stride=stride, minimum=minimum)
@@ -235,6 +261,37 @@ def test_estimates_of_silence_must_be_finite(tmp_path):
     path = trace(Divides(), torch.randn(1, 2, 64), tmp_path / "net.ts")
     with pytest.raises(ModelError, match="of 32 samples of silence are not finite"):
         load_model(describe(path))
+
+
+class EverySampleWithEveryOther(nn.Module):
+    """Takes memory with the square of the length, and soon more than there can be."""
+
+    TOO_LONG = 2**23
+
+    def forward(self, mix: Tensor) -> Tensor:
+        products = mix[..., None] * mix[..., None, :]
+        return torch.stack([products.mean(-1)] * 3, dim=1)
+
+
+@pytest.mark.parametrize("extension", ["ts", "onnx"])
+def test_a_lack_of_memory_in_a_program_is_no_fault_of_the_program(tmp_path, extension):
+    for package in ("onnxruntime", "onnxscript"):
+        require(find_spec(package), f"{package} is not installed")
+    network = EverySampleWithEveryOther()
+    separator = load_model(describe(export(network, tmp_path / f"net.{extension}")))
+    # What everybody catches who can go on with less.
+    with pytest.raises((RuntimeError, MemoryError)) as caught:
+        separator(torch.zeros(1, 2, network.TOO_LONG))
+    assert is_out_of_memory(caught.value)
+    assert separator(torch.zeros(1, 2, 64)).shape == (1, 3, 2, 64)
+
+
+def test_a_program_that_has_no_memory_for_its_shortest_segment_is_one_line(tmp_path):
+    network = EverySampleWithEveryOther()
+    path = describe(export(network, tmp_path / "net.ts"), minimum_segment=network.TOO_LONG)
+    with pytest.raises(ModelError, match="not enough memory to try it on 8388608 samples") as told:
+        load_model(path)
+    assert "\n" not in str(told.value)
 
 
 def test_another_element_type_is_told(tmp_path):

@@ -72,6 +72,16 @@ def test_a_preset_keeps_to_recomputing(starter: HybridDemucs, song: Tensor, name
     assert agreement_db(starter, song, config, hops=min(12, 6 * 2048 * 11 // config.hop)) > 35
 
 
+@pytest.mark.parametrize("name", ["shortest", "instant", "stage", "lean", "live", "studio"])
+def test_with_the_context_that_it_makes_use_of_the_starter_is_followed_exactly(
+    starter: HybridDemucs, song: Tensor, name: str
+) -> None:
+    config = StreamConfig.from_preset(load_preset(name)).fitted_to(load_separator("starter"))
+    sudden = song.clone()
+    sudden[:, 4 * 44_100 :] *= 10
+    assert agreement_db(starter, sudden, config, hops=min(12, 6 * 2048 * 11 // config.hop)) > 100
+
+
 @pytest.mark.parametrize("name", ["live", "studio"])
 def test_a_stream_that_looks_far_ahead_begins_in_silence_as_exactly(
     starter: HybridDemucs, song: Tensor, name: str

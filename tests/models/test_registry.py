@@ -171,6 +171,14 @@ def test_a_file_of_ones_own_keeps_its_licence(places, weights):
     assert load_model(str(weights), **places).path == weights
 
 
+def test_a_newer_file_of_ones_own_is_told_by_its_name(places, weights, tmp_path):
+    path = tmp_path / "newer.safetensors"
+    # As long as before: lengths stand at the file's beginning.
+    path.write_bytes(weights.read_bytes().replace(b'\\"format\\": 1', b'\\"format\\": 9'))
+    with pytest.raises(CheckpointError, match=r"newer\.safetensors: format 9, .* upgrade"):
+        load_model(path, **places)
+
+
 def test_the_networks_of_two_runs_have_the_names_of_their_folders(
     places, weights, tmp_path, monkeypatch
 ):
@@ -206,3 +214,10 @@ def test_the_list_tells_what_is_on_this_machine(places, weights):
     assert listed[OFFICIAL[1].name] == path
     assert listed[BEST.name] is None
     assert listed["starter"] is not None
+
+
+def test_who_asks_for_bfloat16_elsewhere_than_on_a_processor_is_told(places, weights, caplog):
+    load_model(weights, device="meta", precision="auto", **places)
+    assert not caplog.records
+    load_model(weights, device="meta", precision="bfloat16", **places)
+    assert "on 'meta' computes in float32" in caplog.text

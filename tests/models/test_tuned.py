@@ -18,7 +18,7 @@ from streamsep.models.checkpoints import save_checkpoint
 from streamsep.models.conv_tasnet import ConvTasNet, ConvTasNetConfig
 from streamsep.models.hybrid_demucs import HybridDemucs, HybridDemucsConfig
 from streamsep.models.registry import load_model
-from streamsep.models.tuned import check_precision, tune
+from streamsep.models.tuned import tune, tuned_precision
 from streamsep.models.tuned.branches import TunedBranches
 from streamsep.models.tuned.hybrid import TunedHybridDemucs
 
@@ -185,7 +185,7 @@ def test_a_network_from_a_file_is_tuned_on_request(tmp_path):
 
 def test_an_unknown_precision_is_one_line():
     with pytest.raises(ConfigError, match=r"unknown precision 'fp8', expected float32, bfloat16"):
-        check_precision("fp8")
+        tuned_precision("fp8")
 
 
 class WithoutFloat64(TorchDispatchMode):
@@ -224,4 +224,4 @@ def test_who_asks_for_bfloat16_reads_that_the_processor_has_no_instructions_for_
 def test_auto_is_what_the_processor_has_instructions_for(monkeypatch):
     for has, expected in ((True, "bfloat16"), (False, "float32")):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda has=has: {"avx512_bf16": has})
-        assert check_precision("auto") == expected
+        assert tuned_precision("auto") == expected

@@ -165,7 +165,7 @@ def test_rendering_resumes_and_leaves_only_whole_songs(tmp_path: Path) -> None:
     order = {"duration_s": 0.5, "first_seed": 7, "band": "sampled", "jobs": 1}
     (first,) = render_songs(tmp_path, count=1, **order)
     files = sorted(path.name for path in first.iterdir())
-    assert files == ["bass.flac", "drums.flac", "other.flac", "vocals.flac"]
+    assert files == ["bass.flac", "drums.flac", "other.flac", "render.json", "vocals.flac"]
     written = (first / "drums.flac").stat().st_mtime_ns
     songs = render_songs(tmp_path, count=1, **order)
     assert songs == [first]

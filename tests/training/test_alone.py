@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import stat
 import sys
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,7 @@ import pytest
 from cli.commands import typed
 
 from streamsep import file_lock
+from streamsep.errors import ConfigError
 from streamsep.training import alone
 from streamsep.training.alone import alone_in
 
@@ -58,6 +61,58 @@ def test_where_folders_have_no_locks_a_run_goes_on_without(
     monkeypatch.setattr(file_lock.fcntl, "flock", flock)
     with alone_in(tmp_path / "run"):
         assert list(tmp_path.iterdir()) == [tmp_path / "run"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="locks are POSIX here")
+def test_where_only_files_can_be_locked_a_run_is_alone_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_system = file_lock.fcntl.flock
+
+    def flock(descriptor: int, operation: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):  # as on NFS
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        of_system(descriptor, operation)
+
+    monkeypatch.setattr(file_lock.fcntl, "flock", flock)
+    with (
+        alone_in(tmp_path),
+        pytest.raises(ConfigError, match="another run is at work"),
+        alone_in(tmp_path),
+    ):
+        pass
+    with alone_in(tmp_path):
+        pass
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its lock is a file, which stays")
+def test_a_folder_that_stays_empty_was_made_for_nothing_and_goes(tmp_path: Path) -> None:
+    with alone_in(tmp_path / "run"):
+        pass
+    with alone_in(tmp_path / "other"):
+        (tmp_path / "other" / "file").touch()
+    (tmp_path / "mine").mkdir()
+    with alone_in(tmp_path / "mine"):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "other"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its lock is a file, which stays")
+def test_who_waited_for_a_folder_that_is_gone_does_not_take_it_for_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    of_system = file_lock.fcntl.flock
+
+    def flock(descriptor: int, operation: int) -> None:
+        of_system(descriptor, operation)
+        folder.rmdir()
+        folder.mkdir()  # another run's, begun meanwhile
+
+    monkeypatch.setattr(file_lock.fcntl, "flock", flock)
+    with pytest.raises(ConfigError, match="another run is at work"), alone_in(folder):
+        pass
 
 
 def test_a_folder_is_free_again_after_an_error(tmp_path: Path) -> None:

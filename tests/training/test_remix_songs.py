@@ -177,6 +177,83 @@ def test_a_song_that_changed_is_heard_again(songs, remixed, tmp_path, monkeypatc
     assert sorted(heard) == ["one", "two"]
 
 
+def test_a_song_that_changes_while_it_is_heard_is_heard_again(
+    songs, remixed, tmp_path, monkeypatch
+):
+    shutil.copytree(songs, tmp_path / "songs")
+    shutil.copytree(remixed / ".analysis", tmp_path / "out" / ".analysis")
+    (tmp_path / "out" / ".analysis" / "one.json").unlink()
+    heard = []
+    analyse = production.analyse
+
+    def analyse_while_it_changes(track, *arguments):
+        heard.append(track.name)
+        analysis = analyse(track, *arguments)
+        os.utime(tmp_path / "songs" / "one" / "bass.flac", (1, 1))
+        return analysis
+
+    monkeypatch.setattr(production, "analyse", analyse_while_it_changes)
+    remix(tmp_path / "songs", tmp_path / "out", copies=1)
+    # The songs have changed, so their remixes need a folder of their own.
+    shutil.copytree(tmp_path / "out" / ".analysis", tmp_path / "other" / ".analysis")
+    remix(tmp_path / "songs", tmp_path / "other", copies=1)
+    assert heard == ["one", "one"]
+
+
+def test_a_stem_that_comes_from_another_file_is_heard_again(songs, remixed, tmp_path, monkeypatch):
+    shutil.copytree(songs, tmp_path / "songs")
+    shutil.copytree(remixed / ".analysis", tmp_path / "out" / ".analysis")
+    for song in (tmp_path / "songs").iterdir():
+        shutil.copy2(song / "bass.flac", song / "low.flac")  # keeps size and date
+    heard = []
+    analyse = production.analyse
+    monkeypatch.setattr(
+        production, "analyse", lambda track, *_: heard.append(track.name) or analyse(track, *_)
+    )
+    settings = RemixSettings()
+    remix_songs(
+        tmp_path / "songs", tmp_path / "out", copies=1, settings=settings, jobs=1,
+        stem_names={"bass": "low"},
+    )  # fmt: skip
+    assert sorted(heard) == sorted(SONGS)
+
+
+def test_remixes_of_songs_that_have_changed_since_are_refused(songs, remixed, tmp_path):
+    shutil.copytree(songs, tmp_path / "songs")
+    shutil.copytree(remixed, tmp_path / "out")
+    remix(tmp_path / "songs", tmp_path / "out")
+    before = contents(tmp_path / "out")
+    vocals = tmp_path / "songs" / "one" / "vocals.flac"
+    audio, rate = soundfile.read(vocals)
+    soundfile.write(vocals, 0.5 * audio, rate, subtype="PCM_16")  # its beats and key are the same
+    with pytest.raises(OutputError, match=r"changed since.*remove it or name another folder"):
+        remix(tmp_path / "songs", tmp_path / "out")
+    assert contents(tmp_path / "out") == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no locale of ASCII")
+def test_the_table_of_remixes_takes_names_that_the_locale_does_not_have(remixed, tmp_path):
+    script = (
+        "import pathlib, sys\n"
+        "from streamsep.training.remixing import production\n"
+        "from streamsep.training.remixing.planning import Recipe\n"
+        "recipe = Recipe.model_validate_json(pathlib.Path(sys.argv[1]).read_bytes())\n"
+        "recipe = recipe.model_copy(update={'name': 'caf\\xe9-remix-0'})\n"
+        "production._write_table(pathlib.Path(sys.argv[2]), [recipe])\n"
+    )
+    recipe = remixed / recipes(remixed)[0].name / "remix.json"
+    # On Windows the locale is no UTF-8 either; here that has to be asked for.
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    ended = subprocess.run(
+        [sys.executable, "-c", script, recipe, tmp_path / "remix.csv"],
+        env={**os.environ, **ascii_only},
+        capture_output=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "café-remix-0" in (tmp_path / "remix.csv").read_text("utf-8")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 def test_a_killed_run_goes_on_where_it_stopped(songs, remixed, tmp_path, monkeypatch):
     shutil.copytree(remixed / ".analysis", tmp_path / ".analysis")

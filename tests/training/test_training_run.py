@@ -235,7 +235,7 @@ def test_a_run_starts_from_the_weights_of_a_network(songs, tmp_path):
 
 
 def test_a_loss_that_is_no_number_stops_the_run_before_it_does_harm(songs, tmp_path):
-    TrainingRun(tiny_config(steps=2), songs, tmp_path).run()
+    TrainingRun(tiny_config(batch_size=2, steps=2), songs, tmp_path).run()
     before = (tmp_path / "checkpoint.pt").read_bytes()
     run = TrainingRun(tiny_config(batch_size=2), songs, tmp_path)
     weights = {name: weight.clone() for name, weight in run.network.state_dict().items()}

@@ -9,16 +9,19 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_run import tiny_config, validated, write_song
+from tiny_run import STEMS, tiny_config, validated, write_song
 
 from streamsep.errors import TrainingError
+from streamsep.files import find_tracks
 from streamsep.training.agreement import check_agreement
+from streamsep.training.batches import Batches
 from streamsep.training.checkpoint import read_checkpoint
 from streamsep.training.loop import TrainingRun
+from streamsep.training.optimisation import Optimisation
 from streamsep.training.team import Team
 
 
-def launch(script: str, *arguments: Path) -> subprocess.CompletedProcess[str]:
+def launch(script: str, *arguments: Path | str) -> subprocess.CompletedProcess[str]:
     """Run a script of this folder in two processes."""
     here = Path(__file__).parent
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
@@ -61,9 +64,9 @@ def test_processes_that_go_on_from_different_steps_say_so_and_end(tmp_path):
     # JSON is YAML, too.
     text = config.model_dump_json(exclude_none=True)
     (tmp_path / "config.yaml").write_text(text)
-    TrainingRun(
-        config.model_copy(update={"steps": 2}), tmp_path / "songs", tmp_path / "out-0"
-    ).run()
+    # As many examples per step as the two processes will take.
+    alone = config.model_copy(update={"steps": 2, "batch_size": 2})
+    TrainingRun(alone, tmp_path / "songs", tmp_path / "out-0").run()
     done = launch(
         "scattered_team.py", tmp_path / "config.yaml", tmp_path / "songs", tmp_path / "out"
     )
@@ -74,6 +77,56 @@ def test_processes_that_go_on_from_different_steps_say_so_and_end(tmp_path):
     assert "one OUT, in a folder that all machines share" in said[0]
     assert "exitcode  : 2 " in done.stderr
     assert not list(tmp_path.glob("out-1/*"))
+
+
+@pytest.mark.timeout(600)
+def test_what_batch_normalisation_has_seen_is_the_same_in_all_processes(tmp_path):
+    for seed in range(3):
+        write_song(tmp_path / "songs" / f"song-{seed}", seed=seed)
+    done = launch("team_run.py", tmp_path / "songs", tmp_path / "team", "open_unmix")
+    assert done.returncode == 0, done.stderr
+    one, other = (torch.load(tmp_path / "team" / f"weights-{rank}.pt") for rank in range(2))
+    assert any("running_mean" in name for name in one)
+    for name, weight in one.items():
+        assert torch.equal(weight, other[name]), name
+
+
+@pytest.mark.timeout(600)
+def test_when_one_process_ends_the_others_say_so_in_one_line(tmp_path):
+    write_song(tmp_path / "songs" / "song")
+    (tmp_path / "config.yaml").write_text(tiny_config().model_dump_json(exclude_none=True))
+    (tmp_path / "out-0").mkdir()
+    (tmp_path / "out-0" / "checkpoint.pt").write_bytes(b"junk")
+    done = launch(
+        "scattered_team.py", tmp_path / "config.yaml", tmp_path / "songs", tmp_path / "out"
+    )
+    # torchrun itself prints what it knows, but nothing of ours.
+    assert "streamsep/" not in done.stderr, done.stderr
+    said = [line for line in done.stderr.splitlines() if line.startswith("streamsep: ")]
+    assert len(said) == 2, done.stderr
+    assert any("checkpoint.pt is damaged" in line for line in said)
+    assert any("another process of this run has ended" in line for line in said)
+
+
+class Second(Team):
+    """The second process of a team whose first one has nothing to say."""
+
+    def sum(self, numbers: torch.Tensor) -> torch.Tensor:
+        return numbers
+
+
+def test_every_process_draws_its_own_dropouts(tmp_path):
+    write_song(tmp_path / "songs" / "song")
+    stems = torch.randn(1, 4, 2, 8_192, generator=torch.Generator().manual_seed(0))
+    drawn = []
+    for team in (Team(), Team(), Second(size=2, rank=1)):
+        run = TrainingRun(tiny_config(), tmp_path / "songs", tmp_path / "out")
+        tracks = find_tracks(tmp_path / "songs", STEMS, 44_100, 2)
+        batches = Batches(tracks, run.config, sample_rate=44_100, team=team, workers=0)
+        run.network.register_forward_pre_hook(lambda *_: drawn.append(torch.rand(8)))
+        Optimisation(run.network, run.config, batches, team).step(run.network, stems, 3)
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])
 
 
 class Imagined(Team):

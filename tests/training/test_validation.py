@@ -10,9 +10,9 @@ import torch
 from fakes import Gains
 from tiny_run import STEMS, write_song
 
+from streamsep.audio.nsdr import nsdr_db
 from streamsep.config.training import LossConfig, ValidationConfig
 from streamsep.errors import ConfigError
-from streamsep.evaluation.nsdr import nsdr_db
 from streamsep.files import find_tracks
 from streamsep.training.loss import Criterion
 from streamsep.training.reports import Scores
@@ -81,6 +81,25 @@ def test_a_silent_stem_is_left_out(songs):
     found = judge(songs).scores("last", QUARTERS)
     assert math.isnan(found.nsdr_db["vocals"])
     assert found.mean_nsdr_db == pytest.approx(sum(list(found.nsdr_db.values())[:3]) / 3)
+
+
+def test_a_noise_floor_is_no_stem_and_is_left_out_as_in_an_evaluation(songs):
+    for seed in range(3):
+        stems = stems_of(songs, f"song-{seed}")
+        floor = 1e-4 * stems[:3].sum(0).std() * torch.randn(20_000, 2)
+        path = songs / f"song-{seed}" / "vocals.wav"
+        soundfile.write(path, floor.numpy(), 44_100, subtype="FLOAT")
+    assert math.isnan(judge(songs).scores("last", QUARTERS).nsdr_db["vocals"])
+
+
+def test_a_stem_that_sounds_for_a_second_is_judged(songs):
+    for seed in range(3):
+        for stem in STEMS:
+            sound = 0.1 * torch.randn(20 * 4_410, 2)
+            sound[4_410:] *= 0.0 if stem == "vocals" else 1.0
+            path = songs / f"song-{seed}" / f"{stem}.wav"
+            soundfile.write(path, sound.numpy(), 44_100, subtype="FLOAT")
+    assert not math.isnan(judge(songs).scores("last", QUARTERS).nsdr_db["vocals"])
 
 
 def test_only_the_beginning_of_long_songs_is_judged(songs):

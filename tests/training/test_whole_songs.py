@@ -7,16 +7,11 @@ import soundfile
 import torch
 
 from streamsep.errors import OutputError
-from streamsep.training.whole_songs import (
-    appearing_whole,
-    clear_away,
-    make_folder,
-    write_stems,
-)
+from streamsep.training.whole_songs import clear_away, make_folder, whole_folder, write_stems
 
 
 def test_a_folder_has_its_name_when_it_is_finished(tmp_path):
-    with appearing_whole(tmp_path / "song") as folder:
+    with whole_folder(tmp_path / "song") as folder:
         write_stems(folder, {"drums": torch.tensor([[0.5, 2.0], [-0.25, -2.0]])}, 44_100)
         assert not (tmp_path / "song").exists()
     audio, rate = soundfile.read(tmp_path / "song" / "drums.flac")
@@ -26,17 +21,9 @@ def test_a_folder_has_its_name_when_it_is_finished(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["song"]
 
 
-def test_a_file_is_replaced_when_the_new_one_is_finished(tmp_path):
-    (tmp_path / "table").write_text("old")
-    with appearing_whole(tmp_path / "table") as path:
-        path.write_text("new")
-        assert (tmp_path / "table").read_text() == "old"
-    assert (tmp_path / "table").read_text() == "new"
-
-
 def test_what_fails_leaves_nothing(tmp_path):
     sounds = {"drums": torch.zeros(2, 10), "a\0b": torch.zeros(2, 10)}
-    with pytest.raises(ValueError, match="null byte"), appearing_whole(tmp_path / "song") as folder:
+    with pytest.raises(ValueError, match="null byte"), whole_folder(tmp_path / "song") as folder:
         write_stems(folder, sounds, 44_100)
     assert not list(tmp_path.rglob("*.flac"))
     assert not (tmp_path / "song").exists()
@@ -46,7 +33,7 @@ def test_what_a_killed_run_left_is_no_hindrance(tmp_path):
     left = tmp_path / ".unfinished" / "song"
     left.mkdir(parents=True)
     (left / "vocals.flac").write_bytes(b"half a fl")
-    with appearing_whole(tmp_path / "song") as folder:
+    with whole_folder(tmp_path / "song") as folder:
         write_stems(folder, {"drums": torch.zeros(2, 10)}, 44_100)
     assert [path.name for path in (tmp_path / "song").iterdir()] == ["drums.flac"]
 
@@ -62,9 +49,9 @@ def test_what_cannot_be_written_is_one_clear_line(tmp_path):
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(OutputError, match="cannot be made a folder"):
         make_folder(tmp_path / "file")
-    with pytest.raises(OutputError, match="check space"), appearing_whole(tmp_path / "file" / "a"):
+    with pytest.raises(OutputError, match="check space"), whole_folder(tmp_path / "file" / "a"):
         pytest.fail("there is nothing to write into")
     (tmp_path / "song" / "mine").mkdir(parents=True)
-    with pytest.raises(OutputError, match="check space"), appearing_whole(tmp_path / "song") as new:
+    with pytest.raises(OutputError, match="check space"), whole_folder(tmp_path / "song") as new:
         write_stems(new, {"drums": torch.zeros(2, 10)}, 44_100)
     assert [path.name for path in (tmp_path / "song").iterdir()] == ["mine"]

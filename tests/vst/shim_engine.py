@@ -83,9 +83,10 @@ def stream_stems(
     separator: Separator | None = None,
 ) -> np.ndarray:
     """Stems [S, C, T] of a mixture [C, T] after which there is silence, as in a host."""
+    separator = separator or fakes.SegmentShaped(stride=2048)
     stream = StreamingSeparator(
-        separator or fakes.SegmentShaped(stride=2048),
-        StreamConfig.from_preset(load_presets()[preset]),
+        separator,
+        StreamConfig.from_preset(load_presets()[preset]).fitted_to(separator),
         sample_rate=sample_rate,
         channels=len(mix),
     )

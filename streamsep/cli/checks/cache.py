@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from streamsep.cli.checks.finding import Finding
+from streamsep.cli.destinations import takes_files
 from streamsep.cli.models import torch_hub_folder
 from streamsep.cli.screen import readable_size
 
@@ -21,7 +21,7 @@ def check_models(cache_dir: Path | None) -> Finding:
     from streamsep.models.registry import available_models, default_cache_dir
 
     folder = cache_dir or default_cache_dir()
-    if not _writable(folder):
+    if not takes_files(folder):
         advice = "choose another folder with --cache-dir or STREAMSEP_CACHE_DIR"
         return Finding("models", "problem", f"{folder} cannot be written to", advice)
     files = [path for path in folder.glob("*") if path.is_file()]
@@ -32,9 +32,3 @@ def check_models(cache_dir: Path | None) -> Finding:
     if any(model.card.official and model.path for model in models):
         return Finding("models", "ok", detail)
     return Finding("models", "ok", detail, "the first separation downloads a network")
-
-
-def _writable(folder: Path) -> bool:
-    """Whether files can be made in a folder, or the folder itself where it is missing."""
-    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)

@@ -8,7 +8,7 @@ from streamsep.cli.models.convert import convert
 from streamsep.cli.models.fetch import fetch
 from streamsep.cli.models.info import info
 from streamsep.cli.models.listing import models, torch_hub_folder
-from streamsep.cli.screen import AsJson, CacheDir
+from streamsep.cli.shared_options import AsJson, CacheDir
 from streamsep.errors import ConfigError
 
 __all__ = ["commands", "models", "torch_hub_folder"]

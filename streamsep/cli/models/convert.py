@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streamsep.cli.destinations import Force, check_nothing_replaced
 from streamsep.cli.screen import readable_size
-from streamsep.errors import ConfigError, OutputError
+from streamsep.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +55,6 @@ Training = Annotated[
         show_default="as IN says",
     ),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Replace OUT if it is there.")]
 
 
 def convert(
@@ -72,10 +72,7 @@ def convert(
     if not inputs:
         raise ConfigError(f"got one file, {output}, expected IN and OUT")
     # Before torch is imported: the most common mistake should not take seconds to tell.
-    if output.exists() and not force:
-        raise OutputError(
-            f"{output} is already there; choose another name or add --force to replace it"
-        )
+    check_nothing_replaced(output, force=force)
     from streamsep.models.checkpoints import save_checkpoint
 
     read = _read(inputs)

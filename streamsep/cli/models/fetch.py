@@ -9,7 +9,8 @@ import typer
 from streamsep.cli.download_bar import DownloadBar
 from streamsep.cli.models.finding import cards_of, find_available
 from streamsep.cli.models.listing import torch_hub_folder
-from streamsep.cli.screen import CacheDir, readable_size
+from streamsep.cli.screen import readable_size
+from streamsep.cli.shared_options import CacheDir
 
 if TYPE_CHECKING:
     from pathlib import Path

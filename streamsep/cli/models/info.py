@@ -7,16 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from streamsep.cli.destinations import is_there
 from streamsep.cli.models.finding import cards_of
 from streamsep.cli.models.listing import torch_hub_folder
-from streamsep.cli.screen import (
-    AsJson,
-    CacheDir,
-    new_table,
-    output,
-    readable_size,
-    show_json,
-)
+from streamsep.cli.screen import new_table, output, readable_size, show_json
+from streamsep.cli.shared_options import AsJson, CacheDir
 
 if TYPE_CHECKING:
     from streamsep.config import ModelCard
@@ -46,7 +41,7 @@ def info(target: Target, cache_dir: CacheDir = None, as_json: AsJson = False) ->
     path = Path(target).expanduser()
     if target in named:
         facts = _of_registry(named[target], named)
-    elif path.is_file() and not _described(path):
+    elif is_there(path) and path.is_file() and not _described(path):
         facts = {"name": network_name(path), "path": str(path), **_of_file(path)}
     else:
         # A bag or a program with a description, what a package brings along, or an unknown name.

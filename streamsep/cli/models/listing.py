@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamsep.cli.installed_models import installed_as_dicts, show_installed
-from streamsep.cli.screen import AsJson, CacheDir, new_table, output, readable_size, show_json
+from streamsep.cli.models.installed import installed_as_dicts, show_installed
+from streamsep.cli.screen import new_table, output, readable_size, show_json
+from streamsep.cli.shared_options import AsJson, CacheDir
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,14 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
-from streamsep.config.yaml_file import Document
+from streamsep.config.training.section import Section
 
 __all__ = ["DataConfig"]
 
 FileName = Annotated[str, Field(pattern=r"^[^/\\]+$")]
 
 
-class DataConfig(Document):
+class DataConfig(Section):
     """How examples are drawn from a folder of songs.
 
     Attributes:

@@ -6,14 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
-from streamsep.config.yaml_file import Document
+from streamsep.config.training.section import Section
 
 __all__ = ["LossConfig", "LossKind", "SvdPenaltyConfig"]
 
 LossKind = Literal["l1", "mse", "rms"]
 
 
-class LossConfig(Document):
+class LossConfig(Section):
     """The error of the estimates.
 
     Attributes:
@@ -38,7 +38,7 @@ class LossConfig(Document):
         return {self.kind: 1.0} if isinstance(self.kind, str) else dict(self.kind)
 
 
-class SvdPenaltyConfig(Document):
+class SvdPenaltyConfig(Section):
     """The penalty on the largest singular values of the weights.
 
     Attributes:

@@ -6,23 +6,22 @@ from typing import Annotated
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat
 
-from streamsep.config.yaml_file import Document
+from streamsep.config.training.section import Section
 
 __all__ = ["AveragesConfig", "OptimiserConfig", "ScheduleConfig"]
 
-Pair = Annotated[tuple[float, float], Field(strict=False)]
-"""Two numbers; a YAML list becomes a tuple."""
-
 Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
+Pair = Annotated[tuple[Decay, Decay], Field(strict=False)]
 Decays = Annotated[tuple[Decay, ...], Field(strict=False)]
+"""How much of a mean remains at every step; a YAML list becomes a tuple."""
 
 
-class OptimiserConfig(Document):
+class OptimiserConfig(Section):
     """Adam.
 
     Attributes:
         learning_rate: the rate between warm-up and decay.
-        betas: how slowly the means of the gradient and of its square move.
+        betas: how slowly the means of the gradient and of its square move, both below 1.
         weight_decay: share of the weights added to the gradient.
         gradient_clip: largest norm of the gradient; 0 for no limit.
     """
@@ -33,7 +32,7 @@ class OptimiserConfig(Document):
     gradient_clip: NonNegativeFloat = 0.0
 
 
-class ScheduleConfig(Document):
+class ScheduleConfig(Section):
     """The learning rate over time: a linear rise, a constant, half a cosine wave down to zero.
 
     Attributes:
@@ -45,7 +44,7 @@ class ScheduleConfig(Document):
     decay_starts: float = Field(default=1.0, ge=0.0, le=1.0)
 
 
-class AveragesConfig(Document):
+class AveragesConfig(Section):
     """Exponential moving averages of the weights; of all and the last weights the best are kept.
 
     Without songs to judge by it is the first average per batch, or else per epoch.

@@ -12,9 +12,9 @@ from streamsep.config.training.data import DataConfig
 from streamsep.config.training.loss import LossConfig, SvdPenaltyConfig
 from streamsep.config.training.network import NetworkChoice
 from streamsep.config.training.optimisation import AveragesConfig, OptimiserConfig, ScheduleConfig
+from streamsep.config.training.section import Section
 from streamsep.config.training.streaming import StreamingConfig
 from streamsep.config.training.validation import ValidationConfig
-from streamsep.config.yaml_file import Document
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["TrainingConfig", "load_training_config"]
 
 
-class TrainingConfig(Document):
+class TrainingConfig(Section):
     """One training run.
 
     Attributes:
@@ -43,9 +43,10 @@ class TrainingConfig(Document):
         validation: how the weights are judged.
         precision: arithmetic of the forward pass.
         checkpoint_every: steps between checkpoints; every validation is followed by one, too.
-        seed: of the weights, the examples and their augmentation.
+        seed: of the weights, the examples and their augmentation; it fits into 63 bits.
         licence: of the weights, written into the file.
-        note: how the network was trained, in a sentence, written into the file.
+        note: what the configuration makes, in a sentence, written into the file; which songs and
+            how many steps it was is written after it.
     """
 
     network: NetworkChoice | None = None
@@ -65,7 +66,7 @@ class TrainingConfig(Document):
     validation: ValidationConfig = ValidationConfig()
     precision: Literal["float32", "bfloat16"] = "bfloat16"
     checkpoint_every: PositiveInt = 100
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)
     licence: str
     note: str
 

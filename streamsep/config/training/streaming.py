@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, NonNegativeInt, model_validator
 
 from streamsep.config.latency_preset import GRID
-from streamsep.config.yaml_file import Document
+from streamsep.config.training.section import Section
 
 __all__ = ["StreamingConfig"]
 
@@ -20,7 +20,7 @@ Range = Annotated[
 """Least and most, in samples, multiples of 2048; a YAML list becomes a tuple."""
 
 
-class StreamingConfig(Document):
+class StreamingConfig(Section):
     """The live tilings that a run practises, a new one for every example.
 
     Attributes:

@@ -6,12 +6,12 @@ from typing import Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from streamsep.config.yaml_file import Document
+from streamsep.config.training.section import Section
 
 __all__ = ["ValidationConfig"]
 
 
-class ValidationConfig(Document):
+class ValidationConfig(Section):
     """What happens with the songs that are held out.
 
     Attributes:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from streamsep.devices.out_of_memory import is_out_of_memory
 from streamsep.errors import CheckpointError, ConfigError
 from streamsep.models.architectures import architecture_of
 from streamsep.models.checkpoints.option_limits import short
@@ -87,6 +88,8 @@ def empty_network(config: Any, file_size: int) -> Network:
             network = architecture_of(config).network(_without_initial_values(config))
         network.config = config
     except (ConfigError, RuntimeError, ValueError, TypeError, ArithmeticError) as error:
+        if is_out_of_memory(error):
+            raise
         reason = str(error).partition("\n")[0]
         raise CheckpointError(f"no network has this configuration: {reason:.200}") from None
     return network

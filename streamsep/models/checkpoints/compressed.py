@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import tempfile
 import zlib
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING
 
-from streamsep.errors import CheckpointError
+from streamsep.errors import CheckpointError, OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,19 +40,37 @@ def unpacked(packed: IO[bytes], size: int) -> IO[bytes]:
 
     Raises:
         CheckpointError: more comes out than can be weights, or the stream ends early.
-        OSError: there is no room for the temporary file.
+        OutputError: there is no room for the temporary file.
+        OSError: the stream cannot be read.
         zlib.error: the stream is damaged.
     """
     most = _MOST_GROWTH * size + _PIECE_BYTES
-    target = tempfile.TemporaryFile()  # noqa: SIM115, the caller closes it
+    with _writing():
+        target = tempfile.TemporaryFile()  # noqa: SIM115, the caller closes it
     try:
         for piece in _pieces(packed, most):
-            target.write(piece)
-        target.seek(0)
+            with _writing():
+                target.write(piece)
+        with _writing():
+            target.seek(0)
     except BaseException:
-        target.close()
+        with suppress(OSError):  # what a full disk has not taken is tried once more
+            target.close()
         raise
     return target
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Whatever happens to the temporary file, the file of weights is not at fault."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            "it is compressed, and there is no room to unpack it "
+            f"({error.strerror or error}); make room in the folder for temporary files, or name "
+            "another in the environment variable TMPDIR"
+        ) from error
 
 
 def _pieces(packed: IO[bytes], most: int) -> Iterator[bytes]:

@@ -7,7 +7,8 @@ import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from streamsep.errors import CheckpointError, MissingToolError
+from streamsep.devices.out_of_memory import is_out_of_memory
+from streamsep.errors import CheckpointError, MissingToolError, OutputError
 from streamsep.models.checkpoints.compressed import GZIP_MAGIC, unpacked
 from streamsep.models.checkpoints.demucs_package import (
     build_demucs,
@@ -51,7 +52,8 @@ def load_checkpoint(path: Path) -> Network:
         The network on the CPU in float32, in evaluation mode.
 
     Raises:
-        CheckpointError: the file is missing, damaged, foreign or unsafe.
+        CheckpointError: the file is missing, damaged, foreign or unsafe, or the memory is full.
+        OutputError: the file is compressed, and there is no room to unpack it.
     """
     return read_checkpoint(path).network
 
@@ -64,7 +66,8 @@ def read_checkpoint(path: Path) -> ReadCheckpoint:
             diffq or not, and v2's bare weights; torchaudio's Hybrid Demucs; openunmix' weights.
 
     Raises:
-        CheckpointError: the file is missing, damaged, foreign or unsafe.
+        CheckpointError: the file is missing, damaged, foreign or unsafe, or the memory is full.
+        OutputError: the file is compressed, and there is no room to unpack it.
     """
     with _one_line(path):
         return _read(path)
@@ -92,11 +95,16 @@ def _one_line(path: Path) -> Iterator[None]:
     """Turn whatever reading a file raises into one line that names it."""
     try:
         yield
-    except (CheckpointError, MissingToolError) as error:
-        raise type(error)(f"{path}: {error}") from None
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except (CheckpointError, MissingToolError, OutputError) as error:
+        raise type(error)(f"{path}: {error}") from error.__cause__
     except Exception as error:
+        if is_out_of_memory(error):
+            raise CheckpointError(
+                f"{path}: there is not enough memory to load it; make room, or take a smaller "
+                "network"
+            ) from error
+        if isinstance(error, OSError):
+            raise CheckpointError(f"{path}: cannot be read ({error.strerror or error})") from error
         # Damaged pickles and archives raise nearly everything there is, and say so in their
         # documentation. Whatever it was, the user's file is at fault.
         reason = " ".join(f"{type(error).__name__}: {error}".split())

@@ -22,6 +22,7 @@ from streamsep.models.checkpoints.assembly import (
 from streamsep.models.checkpoints.option_limits import check_config, short
 from streamsep.models.checkpoints.restricted_unpickler import StoredTensor
 from streamsep.models.checkpoints.torch_file import TorchFile
+from streamsep.models.open_unmix import stem_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -109,7 +110,7 @@ def _build(stems: Mapping[str, Mapping[str, StoredWeight]], size: int) -> ReadCh
     options |= {"sources": tuple(stems), "wiener_residual": len(stems) == 1}
     network = empty_network(check_config(options, "open_unmix"), size)
     weights = {
-        f"{_WHOLE}{stem}.{name}": weight
+        f"{_WHOLE}{stem_key(stem)}.{name}": weight
         for stem, own in stems.items()
         for name, weight in own.items()
     }

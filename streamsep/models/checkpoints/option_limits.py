@@ -1,19 +1,18 @@
 """What a file may say about a network before anything is built from it.
 
 The limits are wider than any network that exists. A damaged or hostile file must not make the
-loader build a million layers, and must not choose names of stems that are paths: stems become
-files.
+loader build a million layers.
 """
 
 from __future__ import annotations
 
-import re
 import reprlib
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from streamsep.config.network_description import MOST_SOURCES
 from streamsep.errors import CheckpointError, ConfigError
 from streamsep.models.architectures import ARCHITECTURES
 
@@ -57,9 +56,7 @@ _RANGES = {
     "down_kernel": (1, 1024),
     "up_kernel": (1, 1024),
 }
-_MOST_SOURCES = 32
 _MOST_BAND_EDGES = 32
-_STEM_NAME = re.compile(r"[^\W.][^\\/:*?\"<>|\x00-\x1f\x7f]{0,59}")
 
 _shortener = reprlib.Repr()
 _shortener.maxlevel = 2
@@ -114,15 +111,8 @@ def short(value: object) -> str:
 
 
 def _check_sources(sources: object) -> None:
-    """Stems are files, rows of tables and words on the wire."""
-    if not isinstance(sources, list | tuple) or len(sources) > _MOST_SOURCES:
+    """What they are called is checked with the rest of the configuration."""
+    if not isinstance(sources, list | tuple) or len(sources) > MOST_SOURCES:
         raise CheckpointError(
-            f"sources are {short(sources)}, expected at most {_MOST_SOURCES} names"
+            f"sources are {short(sources)}, expected at most {MOST_SOURCES} names"
         )
-    for name in sources:
-        if not isinstance(name, str) or not _STEM_NAME.fullmatch(name):
-            raise CheckpointError(
-                f"a source is called {short(name)}, expected a name that can be a file's"
-            )
-    if len(set(sources)) != len(sources):
-        raise CheckpointError(f"sources are {short(sources)}, expected every name once")

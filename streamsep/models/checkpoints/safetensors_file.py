@@ -43,6 +43,9 @@ class SafetensorsFile:
     Args:
         path: the file. A damaged one raises what safetensors raises.
 
+    Raises:
+        CheckpointError: its path is one that safetensors cannot open.
+
     Attributes:
         metadata: free-form text entries of the header.
         weights: what it offers, by name.
@@ -50,6 +53,7 @@ class SafetensorsFile:
     """
 
     def __init__(self, path: Path) -> None:
+        _check_path(path)
         self.size = path.stat().st_size
         # Its type stubs lack most types.
         self._file = cast("Any", safe_open(path, framework="pt"))
@@ -86,3 +90,13 @@ class SafetensorsFile:
             return tensor
 
         return StoredWeight(shape, _ELEMENT_TYPES.get(kind, kind), read)
+
+
+def _check_path(path: Path) -> None:
+    """Safetensors takes paths as text only; its own error would blame the file."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise CheckpointError(
+            "its path is not UTF-8, which safetensors cannot open; rename the file or its folder"
+        ) from None

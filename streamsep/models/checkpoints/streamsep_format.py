@@ -115,14 +115,18 @@ def read_header(path: Path) -> CheckpointHeader | None:
         The header, or None if the file is of another format.
 
     Raises:
-        CheckpointError: the header is damaged or from a newer streamsep.
+        CheckpointError: the header is damaged or from a newer streamsep, in one line that names
+            the file.
     """
     try:
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {}).get(_KEY)
     except Exception:  # noqa: BLE001, safetensors has one error class per version and OS
         return None
-    return None if text is None else _parse(text)
+    try:
+        return None if text is None else _parse(text)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from None
 
 
 def build_streamsep(file: SafetensorsFile) -> ReadCheckpoint:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from streamsep.devices.out_of_memory import is_out_of_memory
 from streamsep.errors import ModelError
 from streamsep.models.segment_lengths import SegmentLengths
 
@@ -69,6 +70,8 @@ class ExportedNetwork:
 
         Raises:
             ModelError: the program fails, or its output is not as described.
+            MemoryError: there is no memory for a segment of this length; torch raises a
+                RuntimeError of its own instead.
         """
         return self.lengths.apply(self._separate, mix)
 
@@ -83,14 +86,17 @@ class ExportedNetwork:
         given = _arranged(mix, "BCT", layout)
         try:
             stems = self._program(given)
-        except torch.OutOfMemoryError:
-            raise
         except Exception as error:
             # A program may fail in any way; which one is its maker's to understand.
             reason = " ".join(f"{type(error).__name__}: {error}".split())
+            told = f"an input {layout} of {_numbers(given.shape)} ({reason:.200})"
+            if is_out_of_memory(error):
+                # No fault of the program: whoever gives it segments can do with less.
+                if isinstance(error, RuntimeError | MemoryError):
+                    raise
+                raise MemoryError(f"{self._name}: no memory for {told}") from error
             raise ModelError(
-                f"{self._name}: the program fails on an input {layout} of "
-                f"{_numbers(given.shape)} ({reason:.200}); correct the description or the program"
+                f"{self._name}: the program fails on {told}; correct the description or the program"
             ) from error
         return self._stems(stems, mix)
 

@@ -7,6 +7,7 @@ compared with the network before it gets its name.
 from __future__ import annotations
 
 import hashlib
+import io
 import warnings
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,9 @@ _LARGEST_DIFFERENCE = 1e-4
 
 
 def export_network(model: LoadedModel, path: Path, *, segment: int, training: str) -> float:
-    """Write a network as a program, and its description beside it; both whole or not at all.
+    """Write a network as a program, and its description beside it; older ones are replaced.
+
+    Neither gets its name before both are whole.
 
     Args:
         model: a single network, on the CPU.
@@ -65,28 +68,38 @@ def export_network(model: LoadedModel, path: Path, *, segment: int, training: st
         )
     mix = 0.1 * torch.randn(1, model.channels, segment, generator=torch.Generator().manual_seed(0))
     try:
-        with whole_file(path) as part:
+        if path.is_dir():
+            raise IsADirectoryError(None, "there is a directory of this name")
+        with whole_file(path) as part, whole_file(path.with_suffix(".yaml")) as note:
             # Opened first: exporting takes a while, and would be in vain.
             with part.open("wb") as stream:
-                torch.export.save(_exported(network, mix, model.name), stream)
-            description = NetworkDescription(
-                file=path.name,
-                format="torch_export",
-                description=f"'{model.name}', exported by streamsep",
-                sources=model.sources,
-                sample_rate=model.sample_rate,
-                channels=model.channels,
-                stride=model.stride,
-                fixed_segment=segment,
-                licence=model.licence,
-                training=training,
-                sha256=hashlib.sha256(part.read_bytes()).hexdigest(),
-            )
+                stream.write(_saved(_exported(network, mix, model.name)))
+            description = _described(model, path.name, part, segment, training)
             difference = _compared(network, part, description, mix)
-        save_network_description(description, path.with_suffix(".yaml"))
+            save_network_description(description, note)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
     return difference
+
+
+def _described(
+    model: LoadedModel, name: str, program: Path, segment: int, training: str
+) -> NetworkDescription:
+    """What has to be known of the program, which will have this name."""
+    return NetworkDescription(
+        file=name,
+        format="torch_export",
+        description=f"'{model.name}', exported by streamsep",
+        sources=model.sources,
+        sample_rate=model.sample_rate,
+        channels=model.channels,
+        stride=model.stride,
+        fixed_segment=segment,
+        longest_context=model.longest_context,
+        licence=model.licence,
+        training=training,
+        sha256=hashlib.sha256(program.read_bytes()).hexdigest(),
+    )
 
 
 def _exported(network: nn.Module, mix: Tensor, name: str) -> ExportedProgram:
@@ -105,6 +118,14 @@ def _exported(network: nn.Module, mix: Tensor, name: str) -> ExportedProgram:
                 # Names files of this machine, and is in nobody else's interest.
                 node.meta.pop("stack_trace", None)
     return program
+
+
+def _saved(program: ExportedProgram) -> memoryview:
+    """The bytes of a program's file."""
+    # torch's own writer ends the process where the disk is full; memory it does not run out of.
+    buffer = io.BytesIO()
+    torch.export.save(program, buffer)
+    return buffer.getbuffer()
 
 
 def _compared(

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from streamsep.config.network_description import load_network_description
 from streamsep.config.network_name import network_name
+from streamsep.devices.availability import torch_device
 from streamsep.errors import CheckpointError, ConfigError, ModelError
 from streamsep.models.exported.exported_network import ExportedNetwork
-from streamsep.models.exported.probe import torch_device, try_silence
 from streamsep.models.exported.program import open_program
+from streamsep.models.file_segments import segment_of_program
 from streamsep.models.loaded_model import LoadedModel
+from streamsep.models.trial import try_silence
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,8 +64,9 @@ def load_described(path: Path, device: str | torch.device = "cpu") -> LoadedMode
         name=network_name(path),
         path=path,
         licence=description.licence,
-        segment=description.segment or network.lengths.for_files(network.sample_rate),
+        segment=description.segment or segment_of_program(network.lengths, network.sample_rate),
         device=device,
+        longest_context=description.longest_context,
         member_files=(file,),
     )
 

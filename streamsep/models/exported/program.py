@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from streamsep.devices.out_of_memory import is_out_of_memory
 from streamsep.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -37,11 +38,24 @@ def open_program(path: Path, kind: ProgramFormat, device: torch.device) -> Progr
         device: where it shall compute.
 
     Raises:
-        CheckpointError: the file is missing, damaged, of another kind or unsafe.
+        CheckpointError: the file is missing, damaged, of another kind or unsafe, or there is no
+            memory for it.
         MissingToolError: onnxruntime is needed and not installed.
     """
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file; correct the description's key 'file'")
+    try:
+        return _opened(path, kind, device)
+    except CheckpointError as error:
+        if not is_out_of_memory(error):
+            raise
+        # Whatever it was read with blames the file.
+        raise CheckpointError(
+            f"{path}: there is not enough memory to load it; make room, or take a smaller network"
+        ) from error
+
+
+def _opened(path: Path, kind: ProgramFormat, device: torch.device) -> Program:
     if kind == "onnx":
         from streamsep.models.exported.onnx_program import OnnxProgram
 

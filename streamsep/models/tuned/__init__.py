@@ -6,11 +6,11 @@ order that a processor is fast at, for files, where one segment comes after the 
 """
 
 from streamsep.models.tuned.precision import (
-    PRECISIONS,
-    Precision,
-    check_precision,
+    TUNED_PRECISIONS,
+    TunedPrecision,
     has_bfloat16,
+    tuned_precision,
 )
 from streamsep.models.tuned.tune import tune
 
-__all__ = ["PRECISIONS", "Precision", "check_precision", "has_bfloat16", "tune"]
+__all__ = ["TUNED_PRECISIONS", "TunedPrecision", "has_bfloat16", "tune", "tuned_precision"]

@@ -1,4 +1,4 @@
-"""How exactly the processor computes, by choice.
+"""How exactly a tuned network computes on the processor, by choice.
 
 ========  =====================================================================================
 float32   nothing is rounded but the results
@@ -14,17 +14,17 @@ from typing import Literal, get_args
 
 from streamsep.errors import ConfigError
 
-__all__ = ["PRECISIONS", "Precision", "check_precision", "has_bfloat16"]
+__all__ = ["TUNED_PRECISIONS", "TunedPrecision", "has_bfloat16", "tuned_precision"]
 
-Precision = Literal["float32", "bfloat16", "auto"]
+TunedPrecision = Literal["float32", "bfloat16", "auto"]
 """Name of a way to compute."""
 
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+TUNED_PRECISIONS: tuple[TunedPrecision, ...] = get_args(TunedPrecision)
 
 _INSTRUCTIONS = ("avx512_bf16", "amx_bf16")
 
 
-def check_precision(precision: str) -> Literal["float32", "bfloat16"]:
+def tuned_precision(precision: str) -> Literal["float32", "bfloat16"]:
     """The precision that a name means on this machine.
 
     A processor without instructions for bfloat16 can be told to use it all the same: it then
@@ -33,8 +33,10 @@ def check_precision(precision: str) -> Literal["float32", "bfloat16"]:
     Raises:
         ConfigError: there is no such precision.
     """
-    if precision not in PRECISIONS:
-        raise ConfigError(f"unknown precision '{precision}', expected {', '.join(PRECISIONS)}")
+    if precision not in TUNED_PRECISIONS:
+        raise ConfigError(
+            f"unknown precision '{precision}', expected {', '.join(TUNED_PRECISIONS)}"
+        )
     if precision == "auto":
         precision = "bfloat16" if has_bfloat16() else "float32"
     return "bfloat16" if precision == "bfloat16" else "float32"

@@ -12,7 +12,7 @@ from streamsep.devices.allocator import keep_freed_memory, return_freed_memory
 from streamsep.models.hybrid_demucs import HybridDemucs
 from streamsep.models.tuned.hybrid import TunedHybridDemucs
 from streamsep.models.tuned.packed import has_onednn
-from streamsep.models.tuned.precision import check_precision, has_bfloat16
+from streamsep.models.tuned.precision import has_bfloat16, tuned_precision
 
 if TYPE_CHECKING:
     from streamsep.models.architectures import Network
@@ -28,12 +28,12 @@ def tune(network: Network, precision: str) -> Network | TunedHybridDemucs:
     Args:
         network: on the processor, in evaluation mode. It gives its convolutions away and must not
             be used any more, if something else is returned.
-        precision: one of `PRECISIONS`.
+        precision: one of `TUNED_PRECISIONS`.
 
     Raises:
         ConfigError: there is no such precision.
     """
-    chosen = check_precision(precision)
+    chosen = tuned_precision(precision)
     if (
         isinstance(network, HybridDemucs)
         and TunedHybridDemucs.fits(network.config)

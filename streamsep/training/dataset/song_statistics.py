@@ -10,7 +10,6 @@ import hashlib
 import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import torch
@@ -18,8 +17,8 @@ from platformdirs import user_cache_path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from streamsep.audio.statistics import TrackStatistics, measure
-from streamsep.errors import InputError
-from streamsep.files.leftovers import unfinished_path
+from streamsep.files.stamps import FileStamp, stamp_of
+from streamsep.whole_file import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,21 +36,12 @@ BLOCK = 1 << 18
 """Samples read at once."""
 
 
-class _File(BaseModel):
-    """By what a changed file is recognised."""
-
-    model_config = ConfigDict(frozen=True)
-
-    size: int
-    modified_ns: int
-
-
 class _Measured(BaseModel):
     """What is remembered of a song: its stems' files and peaks, its mixture's statistics."""
 
     model_config = ConfigDict(frozen=True)
 
-    files: tuple[_File, ...]
+    files: tuple[FileStamp, ...]
     peaks: tuple[float, ...]
     mixture: TrackStatistics
 
@@ -97,7 +87,7 @@ class SongStatistics:
         return [song.mixture for song in measured]
 
     def _recall_or_measure(self, track: TrackFolder) -> _Measured:
-        files = tuple(_state_of(path) for path in track.stems)
+        files = tuple(stamp_of(path) for path in track.stems)
         memory = self._folder / f"{_digest(track)}.json"
         try:
             remembered = _Measured.model_validate_json(memory.read_bytes())
@@ -111,14 +101,10 @@ class SongStatistics:
         return measured
 
     def _remember(self, measured: _Measured, memory: Path) -> None:
-        unfinished = unfinished_path(memory)
         try:
-            memory.parent.mkdir(parents=True, exist_ok=True)
-            unfinished.write_text(measured.model_dump_json(indent=1), encoding="utf-8")
-            unfinished.replace(memory)
+            with whole_file(memory) as part:
+                part.write_text(measured.model_dump_json(indent=1), encoding="utf-8")
         except OSError as error:
-            with suppress(OSError):
-                unfinished.unlink()
             self._failure = error
 
 
@@ -128,15 +114,7 @@ def _digest(track: TrackFolder) -> str:
     return hashlib.sha256(where).hexdigest()[:32]
 
 
-def _state_of(path: Path) -> _File:
-    try:
-        found = path.stat()
-    except OSError as error:
-        raise InputError(f"'{path}' cannot be read: {error.strerror}; check the path") from error
-    return _File(size=found.st_size, modified_ns=found.st_mtime_ns)
-
-
-def _measure(track: TrackFolder, files: tuple[_File, ...]) -> _Measured:
+def _measure(track: TrackFolder, files: tuple[FileStamp, ...]) -> _Measured:
     peaks = torch.zeros(len(track.stems))
 
     def mixture() -> Iterator[Tensor]:

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from streamsep.config.yaml_file import Document
-from streamsep.errors import InputError
+from streamsep.files.output import write_whole
+from streamsep.files.stamps import FileStamp
 from streamsep.training.remixing.analysis import SongAnalysis
-from streamsep.training.whole_songs import appearing_whole, make_folder
+from streamsep.training.whole_songs import make_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from streamsep.files import TrackFolder
 
 __all__ = ["AnalysisCache"]
 
@@ -26,12 +25,15 @@ _METHOD = 1
 
 
 class _Kept(Document):
-    stamp: str
+    method: int
+    files: tuple[FileStamp, ...]
     analysis: SongAnalysis
 
 
 class AnalysisCache:
     """A file per song, which is used while the song's own files stay as they are.
+
+    Songs are told apart by their names. The stamps of a song's files are taken before it is heard.
 
     Args:
         folder: where they lie; made here.
@@ -44,9 +46,9 @@ class AnalysisCache:
         make_folder(folder)
         self._folder = folder
 
-    def find(self, track: TrackFolder) -> SongAnalysis | None:
-        """What was heard of a song, or None if nothing was since it last changed."""
-        path = self._path(track)
+    def find(self, song: str, files: tuple[FileStamp, ...]) -> SongAnalysis | None:
+        """What was heard of a song, or None if nothing was since its files last changed."""
+        path = self._path(song)
         try:
             kept = _Kept.model_validate_json(path.read_bytes())
         except FileNotFoundError:
@@ -55,26 +57,17 @@ class AnalysisCache:
             reason = str(error).partition("\n")[0]
             _log.warning("'%s' cannot be used, so the song is heard anew: %s", path, reason)
             return None
-        return kept.analysis if kept.stamp == _stamp(track) else None
+        is_current = (kept.method, kept.files) == (_METHOD, files)
+        return kept.analysis if is_current else None
 
-    def keep(self, track: TrackFolder, analysis: SongAnalysis) -> None:
+    def keep(self, song: str, files: tuple[FileStamp, ...], analysis: SongAnalysis) -> None:
         """Write down what was heard of a song.
 
         Raises:
             OutputError: it cannot be written.
         """
-        kept = _Kept(stamp=_stamp(track), analysis=analysis)
-        with appearing_whole(self._path(track)) as path:
-            path.write_text(kept.model_dump_json() + "\n", encoding="utf-8")
+        kept = _Kept(method=_METHOD, files=files, analysis=analysis)
+        write_whole(self._path(song), kept.model_dump_json() + "\n")
 
-    def _path(self, track: TrackFolder) -> Path:
-        return self._folder / f"{track.name}.json"
-
-
-def _stamp(track: TrackFolder) -> str:
-    """What tells that a song has changed, without reading all of it."""
-    try:
-        states = [path.stat() for path in track.stems]
-    except OSError as error:
-        raise InputError(f"'{track.name}' cannot be read: {error}") from error
-    return " ".join([str(_METHOD), *(f"{state.st_size}@{state.st_mtime_ns}" for state in states)])
+    def _path(self, song: str) -> Path:
+        return self._folder / f"{song}.json"

@@ -17,8 +17,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from pydantic import Field
 
 from streamsep.config.yaml_file import Document
+from streamsep.files.stamps import FileStamp
 from streamsep.training.remixing.alignment import FURTHEST_S, beat_lag, meeting_share
 from streamsep.training.remixing.analysis import DRUMS
 from streamsep.training.remixing.matching import Fit, RemixSettings, fit_guest
@@ -67,6 +69,8 @@ class Recipe(Document):
         length: samples of the remix.
         beats_per_minute: its tempo.
         parts: its stems.
+        sources: by the names of its songs, the stamps of their files, which tell that one has
+            changed since; empty while the remix is only planned.
     """
 
     name: str
@@ -76,6 +80,7 @@ class Recipe(Document):
     length: int
     beats_per_minute: float
     parts: tuple[Part, ...]
+    sources: dict[str, tuple[FileStamp, ...]] = Field(default_factory=dict)
 
 
 def plan_remixes(

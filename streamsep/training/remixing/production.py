@@ -7,13 +7,15 @@
     └── .analysis/        what was heard of the songs
 
 A remix appears under its name only when it is whole, with the recipe it was made by, and what
-exists is not made again.
+exists is not made again. The recipe has the stamps of its songs' files, taken before they were
+heard: a remix of songs that have changed since is not taken for one of the songs of today.
 """
 
 from __future__ import annotations
 
 import csv
 import functools
+import io
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,6 +24,8 @@ from pydantic import ValidationError
 
 from streamsep.errors import ConfigError, InputError, OutputError
 from streamsep.files import find_tracks
+from streamsep.files.output import write_whole
+from streamsep.files.stamps import stamp_of
 from streamsep.synthesis.score import STEMS
 from streamsep.training.alone import alone_in
 from streamsep.training.dataset import split_tracks
@@ -34,11 +38,7 @@ from streamsep.training.remixing.analysis import (
 from streamsep.training.remixing.analysis_cache import AnalysisCache
 from streamsep.training.remixing.mixing import mix_remix
 from streamsep.training.remixing.planning import Recipe, plan_remixes
-from streamsep.training.whole_songs import (
-    appearing_whole,
-    clear_away,
-    write_stems,
-)
+from streamsep.training.whole_songs import clear_away, whole_folder, write_stems
 from streamsep.training.workshop import Workshop
 
 if TYPE_CHECKING:
@@ -46,7 +46,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from streamsep.files import TrackFolder
+    from streamsep.files.stamps import FileStamp
     from streamsep.training.remixing.matching import RemixSettings
+
+    Sources = Mapping[str, tuple[FileStamp, ...]]
+    """The stamps of every song's files, by the song's name."""
 
 __all__ = ["RECIPE", "TABLE", "Remixes", "remix_songs"]
 
@@ -131,8 +135,11 @@ def remix_songs(
     with alone_in(out):
         if jobs > 1:
             prepare_to_listen(_SAMPLE_RATE)
+        sources = {
+            name: tuple(stamp_of(path) for path in track.stems) for name, track in tracks.items()
+        }
         with Workshop(jobs) as workshop:
-            songs = _listen(workshop, tracks, AnalysisCache(out / ".analysis"))
+            songs = _listen(workshop, tracks, sources, AnalysisCache(out / ".analysis"))
             recipes = plan_remixes(
                 _usable(songs), STEMS, sample_rate=_SAMPLE_RATE, copies=copies, settings=settings
             )
@@ -142,10 +149,10 @@ def remix_songs(
                     f"{settings.max_semitones} semitones and {settings.max_tempo:.0%} of tempo; "
                     "add songs or allow more (--max-semitones, --max-tempo)"
                 )
+            recipes = [_with_sources(recipe, sources) for recipe in recipes]
             _make(workshop, out, recipes, tracks)
         _write_table(out / TABLE, recipes)
         clear_away(out)
-        clear_away(out / ".analysis")
     return Remixes(
         [out / recipe.name for recipe in recipes],
         hosts=len({recipe.host for recipe in recipes}),
@@ -161,14 +168,17 @@ def _check_is_text(name: str, data: Path) -> None:
 
 
 def _listen(
-    workshop: Workshop, tracks: Mapping[str, TrackFolder], cache: AnalysisCache
+    workshop: Workshop,
+    tracks: Mapping[str, TrackFolder],
+    sources: Sources,
+    cache: AnalysisCache,
 ) -> dict[str, SongAnalysis]:
     """Analyse all songs, as far as that was not done before."""
-    known = {name: cache.find(track) for name, track in tracks.items()}
+    known = {name: cache.find(name, sources[name]) for name in tracks}
     unknown = [name for name, analysis in known.items() if analysis is None]
     heard = workshop.do(
         functools.partial(_listen_to, cache),
-        [tracks[name] for name in unknown],
+        [(tracks[name], sources[name]) for name in unknown],
         title="listening to songs",
         done_before=len(tracks) - len(unknown),
     )
@@ -176,9 +186,12 @@ def _listen(
     return {name: analysis or fresh[name] for name, analysis in known.items()}
 
 
-def _listen_to(cache: AnalysisCache, track: TrackFolder) -> SongAnalysis:
+def _listen_to(
+    cache: AnalysisCache, song: tuple[TrackFolder, tuple[FileStamp, ...]]
+) -> SongAnalysis:
+    track, files = song
     analysis = analyse(track, STEMS, _SAMPLE_RATE)
-    cache.keep(track, analysis)
+    cache.keep(track.name, files, analysis)
     return analysis
 
 
@@ -190,6 +203,12 @@ def _usable(songs: Mapping[str, SongAnalysis]) -> dict[str, SongAnalysis]:
         elif not song.chroma:
             _log.warning("%s: its bass is silent, so it takes and lends drums only", name)
     return {name: song for name, song in songs.items() if song.beats}
+
+
+def _with_sources(recipe: Recipe, sources: Sources) -> Recipe:
+    """The recipe of a remix of these files; of all stems, as drums and bass decide what fits."""
+    songs = dict.fromkeys(part.song for part in recipe.parts)
+    return recipe.model_copy(update={"sources": {song: sources[song] for song in songs}})
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,25 +244,26 @@ def _check_same(folder: Path, recipe: Recipe) -> None:
         made_by = None
     if made_by != recipe:
         raise OutputError(
-            f"{folder} was made from other songs or with other options; remove it or name another "
-            "folder for the remixes"
+            f"{folder} was made from songs that have changed since, or from other songs or with "
+            "other options; remove it or name another folder for the remixes"
         )
 
 
 def _remix(order: _Order) -> None:
     """Make one remix in this process."""
     stems = mix_remix(order.recipe, order.tracks)
-    with appearing_whole(order.folder) as folder:
+    with whole_folder(order.folder) as folder:
         write_stems(folder, stems, order.recipe.sample_rate)
         (folder / RECIPE).write_text(order.recipe.model_dump_json(indent=2) + "\n", "utf-8")
 
 
 def _write_table(path: Path, recipes: Sequence[Recipe]) -> None:
     columns = ("remix", "stem", "song", "semitones", "speed", "start", "skip", "beats_met")
-    with appearing_whole(path) as unfinished, unfinished.open("w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(columns)
-        for recipe in recipes:
-            for part in recipe.parts:
-                known = part.model_dump()
-                table.writerow([recipe.name, *(known[column] for column in columns[1:])])
+    text = io.StringIO(newline="")
+    table = csv.writer(text)
+    table.writerow(columns)
+    for recipe in recipes:
+        for part in recipe.parts:
+            known = part.model_dump()
+            table.writerow([recipe.name, *(known[column] for column in columns[1:])])
+    write_whole(path, text.getvalue())

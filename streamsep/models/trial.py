@@ -1,4 +1,4 @@
-"""Finding out at once what would otherwise be found out on stage."""
+"""Trying a network out: what would go wrong on stage is to go wrong when it is loaded."""
 
 from __future__ import annotations
 
@@ -7,26 +7,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from streamsep.errors import ConfigError, ModelError
+from streamsep.devices.out_of_memory import is_out_of_memory
+from streamsep.errors import ModelError
 
 if TYPE_CHECKING:
     from streamsep.engine import Separator
 
-__all__ = ["torch_device", "try_silence"]
-
-
-def torch_device(device: str | torch.device) -> torch.device:
-    """The device of a name, once it has been shown to be there.
-
-    Raises:
-        ConfigError: it cannot be used.
-    """
-    try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError) as error:
-        # torch raises either for a device that it was not built for or that is not there.
-        reason = str(error).partition("\n")[0]
-        raise ConfigError(f"device '{device}' cannot be used here: {reason}") from error
+__all__ = ["try_silence"]
 
 
 def try_silence(
@@ -42,13 +29,11 @@ def try_silence(
         batch: how many examples at once.
 
     Raises:
-        ModelError: what comes out is not float32 [B, S, C, T], or not finite. Whatever the
-            separator raises, it raises.
+        ModelError: there is no memory for it, or what comes out is not float32 [B, S, C, T], or
+            not finite. Whatever else the separator raises, it raises.
     """
-    silence = torch.zeros(batch, separator.channels, length, device=device)
     expected = (batch, len(separator.sources), separator.channels, length)
-    with torch.inference_mode():
-        stems: object = separator(silence)
+    stems = _separated(separator, length, device, name=name, batch=batch)
     if not isinstance(stems, Tensor):
         raise ModelError(f"{name}: got a {type(stems).__name__}, expected a tensor of stems")
     if stems.shape != expected or stems.dtype != torch.float32:
@@ -61,3 +46,19 @@ def try_silence(
             f"{name}: the estimates of {length} samples of silence are not finite; does the "
             "network divide by the loudness of its input?"
         )
+
+
+def _separated(
+    separator: Separator, length: int, device: torch.device, *, name: str, batch: int
+) -> object:
+    try:
+        silence = torch.zeros(batch, separator.channels, length, device=device)
+        with torch.inference_mode():
+            return separator(silence)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise ModelError(
+            f"{name}: there is not enough memory to try it on {length} samples of silence; make "
+            "room, or use a network of shorter segments"
+        ) from error

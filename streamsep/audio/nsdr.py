@@ -10,7 +10,7 @@ from streamsep.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["nsdr_db"]
+__all__ = ["nsdr_db", "nsdr_of_energies_db"]
 
 DELTA = 1e-7
 """Keeps silence from dividing by zero."""
@@ -38,4 +38,14 @@ def nsdr_db(reference: Tensor, estimate: Tensor) -> float:
         )
     signal = float(reference.double().square().sum())
     error = float((reference.double() - estimate.double()).square().sum())
+    return nsdr_of_energies_db(signal, error)
+
+
+def nsdr_of_energies_db(signal: float, error: float) -> float:
+    """The same of sums that were gathered on the way.
+
+    Args:
+        signal: Σ s² of the stem, over all channels and samples.
+        error: Σ (s − ŝ)² of its estimate.
+    """
     return 10 * math.log10((signal + DELTA) / (error + DELTA))

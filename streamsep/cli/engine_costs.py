@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from streamsep.measuring import KeptHopCosts
     from streamsep.models import LoadedModel
 
-__all__ = ["kept_costs"]
+__all__ = ["engine_costs"]
 
 
-def kept_costs(
+def engine_costs(
     network: LoadedModel,
     cache_dir: Path | None,
     *,

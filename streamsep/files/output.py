@@ -1,4 +1,8 @@
-"""Files that appear under their name only when they are whole."""
+"""Results as files: each appears under its name only when it is whole, or one line says why not.
+
+`streamsep.whole_file` is how; here is what most who write results want of it: the whole content at
+once, and an error that a person can act on.
+"""
 
 from __future__ import annotations
 
