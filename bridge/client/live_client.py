@@ -24,11 +24,14 @@ import zmq
 from bridge.client.connection import Connection
 from bridge.client.timeline import Timeline
 from bridge.protocol import LONGEST_BLOCK, Hello, Mode, Stems
+from bridge.protocol.limits import LARGEST_BODY
 from bridge.run_folder import users_endpoints
 from streamsep.closing import Closing
-from streamsep.errors import EngineError, InputError
+from streamsep.errors import EngineError, InputError, StreamSepError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from bridge.keys import ClientKeys
@@ -92,8 +95,11 @@ class LiveStemClient(Closing):
         name: for people who look at the engine's status.
         connect_timeout_s: seconds to wait for an engine now. It decides the latency, so there must
             be one at the start; afterwards it may come and go.
+        wanted: asked now and then while an engine is waited for now; once it is not, the waiting
+            ends as if none had answered.
 
     Raises:
+        InputError: blocks cannot be as long as that, or sessions not as wide.
         ConfigError: there can be no such address, or others could serve at that of this user.
         EngineError: no engine answers, or it refuses.
     """
@@ -111,9 +117,9 @@ class LiveStemClient(Closing):
         keys: ClientKeys | None = None,
         name: str = "",
         connect_timeout_s: float = 5.0,
+        wanted: Callable[[], bool] = lambda: True,
     ) -> None:
-        if not 1 <= block <= LONGEST_BLOCK:
-            raise InputError(f"the longest block is 1 to {LONGEST_BLOCK} samples, got {block}")
+        _check_shape(channels, block)
         self._address = address or users_endpoints().audio
         self._keys = keys
         hello = Hello(
@@ -128,7 +134,7 @@ class LiveStemClient(Closing):
         )
         self._connection: Connection | None = Connection(self._address, keys)
         try:
-            welcome = self._connection.open(hello, connect_timeout_s)
+            welcome = self._connection.open(hello, connect_timeout_s, wanted=wanted)
         except BaseException:
             self._connection.close()
             raise
@@ -228,7 +234,8 @@ class LiveStemClient(Closing):
                     self._reconnect()
                     pause_s = _BACKOFF_S[0]
                 self._stream()
-            except EngineError as error:
+            except (StreamSepError, zmq.ZMQError) as error:
+                # Whatever it was, this thread stays: nobody else could open another session.
                 logger.info("%s", error)
                 self._disconnect()
                 if not self._stopped:
@@ -240,7 +247,7 @@ class LiveStemClient(Closing):
 
     def _disconnect(self) -> None:
         if self._connection is not None:
-            with contextlib.suppress(EngineError):
+            with contextlib.suppress(StreamSepError, zmq.ZMQError):
                 self._connection.close()
             self._connection = None
 
@@ -328,3 +335,19 @@ class LiveStemClient(Closing):
         with contextlib.suppress(BlockingIOError):
             while len(self._wake_reader.recv(4096)) == 4096:
                 pass
+
+
+def _check_shape(channels: int, block: int) -> None:
+    """Make sure that the longest block is one that can be sent.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not 1 <= block <= LONGEST_BLOCK:
+        raise InputError(f"the longest block is 1 to {LONGEST_BLOCK} samples, got {block}")
+    most = LARGEST_BODY // (4 * max(1, channels))
+    if block > most:
+        raise InputError(
+            f"a block of {block} samples of {channels} channels is too large for a message, "
+            f"expected at most {most} samples"
+        )

@@ -154,26 +154,39 @@ class AudioChild:
         )
 
     def _open_session(self, stream: DeviceStream) -> LiveStemClient:
-        task = self._task
         while True:
             try:
-                return LiveStemClient(
-                    sample_rate=stream.sample_rate,
-                    channels=len(task.input_channels),
-                    block=task.block or max(task.least_block, stream.counters.longest),
-                    preset=task.preset,
-                    consistency=task.consistency,
-                    budget=round(task.budget_s * stream.sample_rate),
-                    address=task.address,
-                    keys=ClientKeys.load(Path(task.keys)) if task.keys else None,
-                    name=task.name,
-                    connect_timeout_s=1.0,
-                )
+                return self._try_session(stream)
             except EngineError as error:
-                if not task.patient:
+                self._stop_if_told()
+                if not self._task.patient:
                     raise
                 self._wait(str(error), engine=True)
             self._end_if_gone(stream)
+
+    def _try_session(self, stream: DeviceStream) -> LiveStemClient:
+        task = self._task
+        client = LiveStemClient(
+            sample_rate=stream.sample_rate,
+            channels=len(task.input_channels),
+            block=task.block or max(task.least_block, stream.counters.longest),
+            preset=task.preset,
+            consistency=task.consistency,
+            budget=round(task.budget_s * stream.sample_rate),
+            address=task.address,
+            keys=ClientKeys.load(Path(task.keys)) if task.keys else None,
+            name=task.name,
+            connect_timeout_s=1.0,
+            wanted=lambda: not self._stop.is_set(),
+        )
+        if task.stems and client.stems != task.stems:
+            client.close()
+            raise EngineError(
+                f"the engine at {task.address} has come back with the stems "
+                f"{', '.join(client.stems)}; this loop has the controls of "
+                f"{', '.join(task.stems)}: serve a network with these, or start the loop again"
+            )
+        return client
 
     def _make_player(self, stream: DeviceStream, client: LiveStemClient) -> StemPlayer:
         task = self._task

@@ -2,8 +2,9 @@
 
 The child ends whenever the sound server does; that is not an error but the way things are, and the
 next child waits for the server. Its latency stays what it was, because it asks the engine for the
-same budget. What cannot get better by waiting (no such device, no such stem) ends the loop, but
-only before it has ever played: afterwards the device may come back.
+same budget, and so do its stems, because the controls are theirs. What cannot get better by waiting
+(no such device, no such stem) ends the loop, but only before it has ever played: afterwards the
+device may come back.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ _STOOD_STILL_S = 1.0
 _CATCH_UP_S = 0.1
 """For the threads that read what children have said while this process stood still."""
 _CLOSING_S = 6.0
+"""A child fades out and closes what it has in less; one that hangs gets no more."""
 _BACKOFF_S = (0.0, 0.25, 2.0)
 """First pause, second pause, longest pause between children that never played."""
 _MISSED_S = 3.0
@@ -111,9 +113,10 @@ class LiveLoop(Closing):
     def close(self) -> None:
         """End the child, which fades out; then what it shared with us."""
         if self._child is not None:
+            deadline_s = time.monotonic() + _CLOSING_S
             self._child.cut()
-            self._drain(self._child)
-            self._child.close(_CLOSING_S)
+            self._drain(self._child, deadline_s)
+            self._child.close(max(0.0, deadline_s - time.monotonic()))
             self._child = None
         self.status.child_ended()
         self.status.phase = LivePhase.CLOSED
@@ -181,6 +184,7 @@ class LiveLoop(Closing):
             patient=True,
             # Not in samples: the device may come back at another rate.
             budget_s=playing.budget / playing.sample_rate,
+            stems=tuple(playing.stems),
         )
         self._child_played, self._waits_for_engine = True, False
         self._pause_s = _BACKOFF_S[0]
@@ -237,9 +241,8 @@ class LiveLoop(Closing):
         self._start_at_s = time.monotonic() + self._pause_s
         self._pause_s = min(max(2 * self._pause_s, _BACKOFF_S[1]), _BACKOFF_S[2])
 
-    def _drain(self, child: ChildProcess) -> None:
+    def _drain(self, child: ChildProcess, deadline_s: float) -> None:
         """Take the last counts of a child that is ending, and say what it still has to tell."""
-        deadline_s = time.monotonic() + _CLOSING_S
         while not child.drained and time.monotonic() < deadline_s:
             line = child.next_line(0.05)
             report = decode(line) if line is not None else None

@@ -34,6 +34,8 @@ class AudioTask:
         consistency: off, other or energy; empty for the engine's.
         budget_s: seconds for computing and transport; 0 for what the engine proposes. A loop that
             comes back asks for what it had, and its latency stays.
+        stems: names of the stems that the engine has to have, in their order; empty for whatever
+            it has. The controls of a loop that comes back are those of the stems it had.
         address: of the engine's audio socket.
         keys: folder of keys for an engine that is reached over a network.
         name: for people who look at the engine's status.
@@ -59,6 +61,7 @@ class AudioTask:
     preset: str = ""
     consistency: str = ""
     budget_s: float = 0.0
+    stems: tuple[str, ...] = ()
     address: str
     keys: str | None = None
     name: str = "live"
@@ -90,5 +93,6 @@ class AudioTask:
             Route(each["source"], tuple(each["outputs"]), each["gain_db"])
             for each in values["routes"]
         )
+        values["stems"] = tuple(values["stems"])
         values["settings"] = tuple((name, value) for name, value in values["settings"])
         return cls(**values)

@@ -12,15 +12,18 @@ import fakes
 import numpy as np
 import pytest
 import torch
+import zmq
 from engine_process import EngineProcess, running_engine
 from engine_thread import fake_engine, free_ports, serving
 from player import Player, always, ragged
 from slow_line import SlowLine
 
 from bridge.client import LiveState, LiveStemClient
+from bridge.client.connection import Connection
 from bridge.client.timeline import FADE, Timeline
 from bridge.run_folder import tcp_endpoints
 from streamsep import StreamConfig, StreamingSeparator
+from streamsep.errors import EngineError, InputError, LocalProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -165,6 +168,59 @@ def test_an_engine_far_away_is_found_again_and_not_waited_for_at_the_end() -> No
         closing_s = time.monotonic()
         client.close()
         assert time.monotonic() - closing_s < 0.5
+
+
+@pytest.mark.parametrize(
+    "fault", [LocalProtocolError("cannot be sent"), zmq.ZMQError(zmq.ENOTSOCK)], ids=["ours", "zmq"]
+)
+def test_whatever_ends_a_session_another_one_is_opened(
+    engine: EngineProcess, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    send_audio = Connection.send_audio
+    faults = [fault]
+
+    def fail_once(connection: Connection, samples: np.ndarray) -> None:
+        if faults:
+            raise faults.pop()
+        send_audio(connection, samples)
+
+    monkeypatch.setattr(Connection, "send_audio", fail_once)
+    with LiveStemClient(sample_rate=RATE, block=512, address=engine.address) as client:
+        player = Player(client, always(512), RATE)
+        player.play_while(lambda: client.counters.connections < 2, at_most_s=10.0)
+        player.play(client.latency / RATE + 0.5)
+        missed = client.counters.missed
+        player.play(0.5)
+        assert client.counters.missed == missed
+
+
+def test_blocks_that_no_message_could_hold_are_refused_at_once(engine: EngineProcess) -> None:
+    for block, channels, expected in (
+        (65_537, 1, "the longest block is 1 to 65536 samples, got 65537"),
+        (0, 2, "got 0"),
+        (32_769, 32, "a block of 32769 samples of 32 channels .* at most 32768 samples"),
+    ):
+        with pytest.raises(InputError, match=expected):
+            LiveStemClient(sample_rate=RATE, block=block, channels=channels, address=engine.address)
+
+
+def test_who_no_longer_wants_an_engine_does_not_wait_for_one(tmp_path: Path) -> None:
+    asked = []
+
+    def wanted() -> bool:
+        asked.append(time.monotonic())
+        return len(asked) < 3
+
+    began_s = time.monotonic()
+    with pytest.raises(EngineError, match="no engine answers"):
+        LiveStemClient(
+            sample_rate=RATE,
+            block=512,
+            address=f"ipc://{tmp_path}/nobody.ipc",
+            connect_timeout_s=30.0,
+            wanted=wanted,
+        )
+    assert time.monotonic() - began_s < 5.0
 
 
 def test_computations_that_take_too_long_are_faded_over_and_counted(tmp_path: Path) -> None:

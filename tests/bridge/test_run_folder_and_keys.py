@@ -83,6 +83,7 @@ def test_engine_and_plugin_meet_whatever_a_shell_calls_temporary(
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
+    # Not `tempfile.gettempdir()`: the protocol names this folder, whatever TMPDIR says.
     assert default_run_folder() == Path(f"/tmp/streamsep-{os.getuid()}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from types import TracebackType
 
-__all__ = ["FakeEngine", "welcome_to"]
+__all__ = ["EndsOnce", "FakeEngine", "Poisoned", "welcome_to"]
 
 Frames = "Sequence[bytes | memoryview]"
 
@@ -54,7 +55,9 @@ def welcome_to(hello: Hello, **changes: object) -> Welcome:
 
 
 class FakeEngine:
-    """Answers at once: stems are the mixture times 1, 2, 3 and 4. Tests override what it says.
+    """Answers the newest session at once: stems are the mixture times 1, 2, 3 and 4.
+
+    Tests override what it says.
 
     Args:
         address: where to bind; tcp with port ``*`` finds one.
@@ -68,6 +71,7 @@ class FakeEngine:
         self.endpoint = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
         self.heard: list[Message] = []
         self.hello: Hello | None = None
+        self._peer = b""
         self._sequence = 0
         self._epoch = 0
         self._stopped = threading.Event()
@@ -123,6 +127,10 @@ class FakeEngine:
             name, *frames = self._socket.recv_multipart()
             message = decode(frames)
             self.heard.append(message)
+            if isinstance(message, Hello):
+                self._peer = name
+            if name != self._peer:
+                continue  # the rest of a session that another one has replaced
             for answer in self._answers(message):
                 parts = encode(answer) if isinstance(answer, Message) else answer
                 self._socket.send_multipart([name, *parts])
@@ -138,3 +146,30 @@ class FakeEngine:
                 return [Pong(stream=message.stream, sequence=message.sequence)]
             case Reset() | Bye() | _:
                 return []
+
+
+class EndsOnce(FakeEngine):
+    """Ends a session when a test wants it; from then on the stems are twice as loud."""
+
+    ends = False
+    ended = False
+
+    def stems(self, audio: Audio) -> list[Message | Sequence[bytes]]:
+        return super().stems(replace(audio, samples=(1 + self.ended) * audio.samples))
+
+    def _answers(self, message: Message) -> Iterable[Message | Sequence[bytes]]:
+        if self.ends and not self.ended and isinstance(message, Ping):
+            self.ended = True
+            return [Bye(stream=message.stream, reason="once")]
+        return super()._answers(message)
+
+
+class Poisoned(FakeEngine):
+    """Many of its values are no numbers."""
+
+    def stems(self, audio: Audio) -> list[Message | Sequence[bytes]]:
+        message, other = super().stems(audio)
+        assert isinstance(message, Stems)
+        message.samples[..., ::7] = np.nan
+        message.samples[..., 3::7] = -np.inf
+        return [message, other]

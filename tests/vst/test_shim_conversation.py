@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import zmq
-from fake_engine import FakeEngine, welcome_to
-from vst3_host import OFFLINE, REALTIME, Vst3Host
+from fake_engine import EndsOnce, FakeEngine, Poisoned, welcome_to
+from vst3_host import OFFLINE, PARAMETERS, REALTIME, Vst3Host
 
 from bridge.protocol import (
     Audio,
@@ -49,12 +49,30 @@ def await_state(host: Vst3Host, name: str, expected: str) -> dict[str, str]:
     return state
 
 
+def wait_for(condition: Callable[[], bool], what: str) -> None:
+    end_s = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end_s, f"still not after {PATIENCE_S:.0f} s: {what}"
+        time.sleep(0.02)
+
+
 def await_heard(engine: FakeEngine, kind: type[Message]) -> None:
     """Wait until the engine has heard a message; it reads a moment after it was sent."""
-    end_s = time.monotonic() + PATIENCE_S
-    while not any(isinstance(message, kind) for message in engine.heard):
-        assert time.monotonic() < end_s, f"the engine heard no {kind.__name__}"
-        time.sleep(0.02)
+
+    def heard() -> bool:
+        return any(isinstance(message, kind) for message in engine.heard)
+
+    wait_for(heard, f"the engine hears a {kind.__name__}")
+
+
+def heard_up_to(engine: FakeEngine) -> int:
+    """The position up to which the engine has heard audio."""
+    ends = [
+        message.position + message.samples.shape[-1]
+        for message in engine.heard
+        if isinstance(message, Audio)
+    ]
+    return max(ends, default=0)
 
 
 def stage(host: Vst3Host, mode: int = OFFLINE) -> None:
@@ -186,6 +204,74 @@ def test_an_engine_that_is_busy_before_its_welcome_is_waited_for(
     assert np.array_equal(out[1], mix)
 
 
+def test_stems_that_are_there_stay_when_another_session_takes_over(
+    make_host: MakeHost, tmp_path: Path
+) -> None:
+    mix = music(60_000)
+    with EndsOnce(f"ipc://{tmp_path}/a.ipc") as engine, make_host(engine.endpoint) as host:
+        stage(host)
+        latency = host.latency
+        host.give(mix)
+        host.render(30_000, [512])
+        # What is less than a packet is sent when more comes.
+        wait_for(lambda: heard_up_to(engine) > 30_000 - 1024, "the engine hears the first half")
+        answered = heard_up_to(engine)
+        engine.ends = True
+        await_state(host, "connections", "2")
+        host.render(30_000 + latency, [512])
+        out = host.take()[1][:, latency:]
+        state = host.state
+    assert (state["missed"], state["lost"]) == ("0", "1")
+    assert np.array_equal(out[:, :answered], mix[:, :answered])
+    assert np.array_equal(out[:, answered:], 2 * mix[:, answered:])
+
+
+def test_a_host_that_pauses_a_render_finds_the_session_as_it_was(
+    make_host: MakeHost, tmp_path: Path
+) -> None:
+    mix = music(60_000)
+    with FakeEngine(f"ipc://{tmp_path}/a.ipc") as engine, make_host(engine.endpoint) as host:
+        stage(host)
+        latency = host.latency
+        host.give(mix)
+        host.render(30_000, [512])
+        time.sleep(5.5)  # longer than an engine may keep a render waiting
+        host.render(30_000 + latency, [512])
+        out = host.take()[1][:, latency:]
+        state = host.state
+    assert np.array_equal(out, mix)
+    assert (state["connections"], state["failures"], state["missed"]) == ("1", "0", "0")
+
+
+def test_another_rate_of_the_same_latency_is_another_session(
+    make_host: MakeHost, tmp_path: Path
+) -> None:
+    with FakeEngine(f"ipc://{tmp_path}/a.ipc") as engine, make_host(engine.endpoint) as host:
+        host.choose_preset("instant")
+        latencies = []
+        for sessions, rate in enumerate((16_000, 16_001), start=1):
+            host.start(sample_rate=rate, block=512, mode=REALTIME)
+            latencies.append(host.latency)
+            await_state(host, "connections", str(sessions))
+            assert engine.hello is not None
+            assert engine.hello.sample_rate == rate
+    assert latencies[0] == latencies[1]
+
+
+def test_the_last_render_mode_of_a_block_counts_for_all_of_it(
+    make_host: MakeHost, tmp_path: Path
+) -> None:
+    with FakeEngine(f"ipc://{tmp_path}/a.ipc") as engine, make_host(engine.endpoint) as host:
+        stage(host, REALTIME)
+        await_state(host, "status", "streaming")
+        host.tell("queue", PARAMETERS["render"], 0, 0.5)
+        host.tell("queue", PARAMETERS["render"], 300, 1.0)
+        host.tell("process", REALTIME, 512)
+        await_state(host, "mode", "offline")
+        greetings = [each for each in engine.heard if isinstance(each, Hello)]
+        assert [each.mode for each in greetings] == [Mode.LIVE, Mode.OFFLINE]
+
+
 def wrong_welcome(**changes: object) -> type[FakeEngine]:
     class Wrong(FakeEngine):
         def greet(self, hello: Hello) -> list[Message | Sequence[bytes]]:
@@ -271,14 +357,6 @@ def test_an_engine_that_is_wrong_is_named_and_the_mixture_plays(
 def test_values_that_are_not_finite_never_reach_the_host(
     make_host: MakeHost, tmp_path: Path
 ) -> None:
-    class Poisoned(FakeEngine):
-        def stems(self, audio: Audio) -> list[Message | Sequence[bytes]]:
-            message, other = super().stems(audio)
-            assert isinstance(message, Stems)
-            message.samples[..., ::7] = np.nan
-            message.samples[..., 3::7] = -np.inf
-            return [message, other]
-
     with Poisoned(f"ipc://{tmp_path}/a.ipc") as engine, make_host(engine.endpoint) as host:
         stage(host)
         host.give(music())

@@ -260,6 +260,24 @@ def test_another_preset_is_reported_and_takes_effect_at_the_next_activation(
         assert host.tell("restarts") == "2"
 
 
+def test_a_preset_that_is_pending_is_reported_once_whatever_else_is_turned(
+    make_host: MakeHost,
+) -> None:
+    with make_host("ipc:///nowhere.ipc") as host:
+        host.start()
+        for preset, reports in (("instant", 1), ("live", 2), ("studio", 2), ("live", 3)):
+            host.choose_preset(preset)
+            for step in range(10):
+                host.set("vocals_gain", step / 10)
+            assert host.tell("restarts") == str(reports), preset
+        # Once it plays, it may be chosen anew later.
+        host.start()
+        host.choose_preset("instant")
+        host.start()
+        host.choose_preset("live")
+        assert host.tell("restarts") == "5"
+
+
 def test_a_state_comes_back_and_what_is_none_changes_nothing(make_host: MakeHost) -> None:
     with make_host("ipc:///nowhere.ipc") as host:
         host.set("vocals_gain", 0.25)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import tempfile
 import threading
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pedalboard
 import pytest
+from fake_engine import EndsOnce, Poisoned
 from shim_engine import ShimEngine, stream_stems
 
 from streamsep import load_separator
@@ -155,6 +157,49 @@ def test_an_engine_killed_in_a_render_makes_the_helper_raise(
     with pytest.raises(EngineError, match="the render is not whole"):
         render_with_shim(plugin, song, 44_100, buffer_size=64)
     killer.join()
+
+
+def test_values_that_are_not_finite_make_the_helper_raise(bundle: Path, tmp_path: Path) -> None:
+    with Poisoned(f"ipc://{tmp_path}/a.ipc") as engine:
+        plugin = load_shim(bundle, endpoint=engine.endpoint, preset="stage")
+        with pytest.raises(EngineError, match=r"not whole: values that were not finite: \d+;"):
+            render_with_shim(plugin, music(2, 60_000), 44_100)
+
+
+class PausingHost:
+    """Renders half a song, waits until the engine has ended the session, and goes on."""
+
+    def __init__(self, plugin: pedalboard.VST3Plugin, engine: EndsOnce) -> None:
+        self._plugin = plugin
+        self._engine = engine
+
+    @property
+    def preset_data(self) -> bytes:
+        state: bytes = self._plugin.preset_data
+        return state
+
+    def process(self, mix: np.ndarray, sample_rate: int, **options: object) -> np.ndarray:
+        half = mix.shape[-1] // 2
+        first = self._plugin.process(mix[:, :half], sample_rate, **options)
+        before = shim_status(self._plugin)
+        self._engine.ends = True
+        end_s = time.monotonic() + 30
+        while shim_status(self._plugin).connections == before.connections:
+            assert time.monotonic() < end_s
+            time.sleep(0.02)
+        rest = self._plugin.process(mix[:, half:], sample_rate, reset=False)
+        return np.concatenate([first, rest], -1)
+
+
+def test_a_session_lost_in_a_render_makes_the_helper_raise_though_another_took_over(
+    bundle: Path, tmp_path: Path
+) -> None:
+    with EndsOnce(f"ipc://{tmp_path}/a.ipc") as engine:
+        plugin = load_shim(bundle, endpoint=engine.endpoint, preset="stage")
+        host: Any = PausingHost(plugin, engine)
+        with pytest.raises(EngineError, match="not whole: sessions that were lost: 1;"):
+            render_with_shim(host, music(2, 61_440), 44_100)
+        assert shim_status(plugin).missed == 0
 
 
 def test_the_helper_refuses_other_shapes(bundle: Path) -> None:

@@ -17,6 +17,9 @@ namespace {
 constexpr std::string_view kIpc = "ipc://";
 constexpr std::string_view kTcp = "tcp://";
 
+// The protocol's, not TMPDIR: a host and an engine that were started from different shells meet.
+constexpr std::string_view kTemporaryFolder = "/tmp";
+
 bool starts_with(const std::string& text, std::string_view prefix) {
     return text.compare(0, prefix.size(), prefix) == 0;
 }
@@ -78,7 +81,8 @@ SocketAddress resolve_loopback(const std::string& rest) {
 std::string default_endpoint() {
     const char* base = std::getenv("XDG_RUNTIME_DIR");
     if (base != nullptr && *base != '\0') return std::string(kIpc) + base + "/streamsep/audio.ipc";
-    return std::string(kIpc) + "/tmp/streamsep-" + std::to_string(getuid()) + "/audio.ipc";
+    return std::string(kIpc).append(kTemporaryFolder) + "/streamsep-" + std::to_string(getuid()) +
+           "/audio.ipc";
 }
 
 SocketAddress resolve(const std::string& endpoint) {

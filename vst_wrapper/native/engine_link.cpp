@@ -161,11 +161,9 @@ void EngineLink::take_orders() {
         if (orders_ != orders_taken_) {
             orders_taken_ = orders_;
             playing_ = active_;
-            changed = active_ && (plan_.timeline != current_.timeline ||
-                                  plan_.endpoint != current_.endpoint ||
-                                  plan_.preset != current_.preset);
+            changed = active_ && !current_.serves(plan_);
             if (active_) current_ = plan_;
-            if (changed) spared_ = 0;
+            if (changed) terms_.spared = 0;
             retry_ = {};
             backoff_ = kFirstBackoff;
         }
@@ -185,11 +183,10 @@ void EngineLink::take_orders() {
 }
 
 void EngineLink::connect() {
-    current_.mode = mode_;
-    current_.spared = spared_;
+    terms_.mode = mode_;
     publish(LinkState::Connecting);
     try {
-        session_ = std::make_unique<EngineSession>(current_, counters_);
+        session_ = std::make_unique<EngineSession>(current_, terms_, counters_);
     } catch (const std::exception& error) {
         give_up(error.what());
     }
@@ -199,7 +196,7 @@ void EngineLink::carry() {
     try {
         session_->turn(waits_);
     } catch (const BudgetTooLarge& error) {
-        spared_ += error.by();
+        terms_.spared += error.by();
         session_->end();
         session_.reset();
         retry_ = {};
@@ -218,6 +215,7 @@ void EngineLink::carry() {
 }
 
 void EngineLink::give_up(const std::string& problem) {
+    if (session_ && session_->is_open()) ++counters_.lost;
     if (session_) session_->end();
     session_.reset();
     problem_ = problem;
@@ -227,7 +225,7 @@ void EngineLink::give_up(const std::string& problem) {
     {
         // What has been ordered since deserves an attempt of its own.
         const std::lock_guard<std::mutex> guard(orders_lock_);
-        if (orders_ == orders_taken_ && current_.mode == mode_) hopeless_ = true;
+        if (orders_ == orders_taken_ && terms_.mode == mode_) hopeless_ = true;
     }
     announce_progress();
 }

@@ -97,7 +97,7 @@ private:
     // Network thread only.
     std::uint64_t orders_taken_ = 0;
     SessionPlan current_;
-    std::int64_t spared_ = 0;  // of the budget, since a session was too late
+    SessionTerms terms_;  // of the last attempt; more is spared once a session was too late
     bool playing_ = false;
     Clock::time_point paused_;
     Clock::time_point retry_;

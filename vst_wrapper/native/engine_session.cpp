@@ -35,9 +35,14 @@ std::string join(const std::vector<std::string>& names) {
 
 }  // namespace
 
-EngineSession::EngineSession(SessionPlan plan, LinkCounters& counters)
-    : plan_(std::move(plan)), counters_(counters), socket_(plan_.endpoint) {
-    opened_ = heard_ = progress_ = pinged_ = Clock::now();
+bool SessionPlan::serves(const SessionPlan& other) const {
+    return endpoint == other.endpoint && sample_rate == other.sample_rate &&
+           preset == other.preset && timeline == other.timeline;
+}
+
+EngineSession::EngineSession(SessionPlan plan, SessionTerms terms, LinkCounters& counters)
+    : plan_(std::move(plan)), terms_(terms), counters_(counters), socket_(plan_.endpoint) {
+    opened_ = heard_ = carried_ = waits_since_ = pinged_ = Clock::now();
     const std::int64_t longest = plan_.timeline->longest_block() + kLivePacket - 1;
     block_ = static_cast<std::uint32_t>(
         std::min<std::int64_t>(std::max(longest, kOfflinePacket), protocol::kLongestBlock));
@@ -48,7 +53,7 @@ void EngineSession::greet() {
     const LatencyPreset& preset = kPresets[static_cast<std::size_t>(plan_.preset)];
     protocol::Hello hello;
     hello.client = plan_.client;
-    hello.mode = plan_.mode;
+    hello.mode = terms_.mode;
     hello.sample_rate = static_cast<std::uint32_t>(plan_.sample_rate);
     hello.channels = static_cast<std::uint16_t>(plan_.timeline->channels());
     hello.block = block_;
@@ -59,10 +64,11 @@ void EngineSession::greet() {
 
 std::int64_t EngineSession::budget() const {
     if (!is_live()) return 0;
-    return computing_samples(plan_.preset, plan_.sample_rate) - plan_.spared;
+    return computing_samples(plan_.preset, plan_.sample_rate) - terms_.spared;
 }
 
 void EngineSession::turn(bool somebody_waits) {
+    note_waiting(somebody_waits);
     socket_.exchange();
     std::vector<Bytes> frames;
     while (socket_.next(frames)) {
@@ -77,8 +83,8 @@ void EngineSession::turn(bool somebody_waits) {
         return;
     }
     keep_alive();
-    check_silence(somebody_waits);
-    if (!stalled_ || !is_live()) send_audio(somebody_waits);
+    check_silence();
+    if (!stalled_ || !is_live()) send_audio();
     socket_.exchange();
 }
 
@@ -112,6 +118,7 @@ void EngineSession::take_welcome(const protocol::Welcome& welcome) {
     map_stems(welcome.stems);
     check_in_time();
     ++counters_.connections;
+    open_ = true;
     start_stream();
 }
 
@@ -130,7 +137,7 @@ void EngineSession::check_in_time() const {
         " samples, this plugin has declared " + std::to_string(timeline.latency()) +
         ": choose another latency, or serve another network";
     const std::int64_t whole = computing_samples(plan_.preset, plan_.sample_rate);
-    if (is_live() && welcome_->budget == budget() && plan_.spared + missing <= whole / 2) {
+    if (is_live() && welcome_->budget == budget() && terms_.spared + missing <= whole / 2) {
         throw BudgetTooLarge(problem, missing);
     }
     throw RemoteError(problem);
@@ -172,7 +179,7 @@ void EngineSession::take_stems(protocol::Stems stems) {
     counters_.substituted += stems.substituted ? 1 : 0;
     counters_.late += plan_.timeline->add_stems(position, stems.samples.data(),
                                                 static_cast<int>(header.samples), order_);
-    progress_ = Clock::now();
+    carried_ = Clock::now();
     delivered_ = true;
 }
 
@@ -187,13 +194,20 @@ void EngineSession::keep_alive() {
     socket_.send(protocol::write(ping));
 }
 
-void EngineSession::check_silence(bool somebody_waits) {
+void EngineSession::note_waiting(bool somebody_waits) {
+    if (somebody_waits && !waits_) waits_since_ = Clock::now();
+    waits_ = somebody_waits;
+}
+
+void EngineSession::check_silence() {
     const auto now = Clock::now();
     const auto silent = now - heard_;
     if (silent > (is_live() ? kLiveDead : kOfflineDead)) {
         throw RemoteError("nothing has been heard from the engine for seconds");
     }
-    if (somebody_waits && now - progress_ > (busy_ ? kBusyPatience : kIdlePatience)) {
+    // A host may pause before it asks for more; that is no fault of the engine.
+    const auto awaited = now - std::max(carried_, waits_since_);
+    if (waits_ && awaited > (busy_ ? kBusyPatience : kIdlePatience)) {
         throw RemoteError("the engine answers but sends no stems");
     }
     const bool stalled = silent > kSilence;
@@ -230,14 +244,14 @@ bool EngineSession::may_send(std::int64_t length) const {
     return sent_ - received_ + length <= welcome_->window && socket_.unsent() < kMostUnsent;
 }
 
-void EngineSession::send_audio(bool somebody_waits) {
+void EngineSession::send_audio() {
     const Timeline& timeline = *plan_.timeline;
     const std::int64_t now = timeline.now();  // before `begin`, as in start_stream
     // The second: this thread itself was held up for so long that its stems could not be in time.
     if (timeline.begin() != begin_ || (is_live() && now - sent_ > timeline.latency())) {
         start_stream();
     }
-    const std::int64_t least = somebody_waits ? 1 : is_live() ? kLivePacket : kOfflinePacket;
+    const std::int64_t least = waits_ ? 1 : is_live() ? kLivePacket : kOfflinePacket;
     while (now - sent_ >= least) {
         const std::int64_t length = std::min<std::int64_t>(now - sent_, block_);
         if (!may_send(length)) return;
@@ -253,7 +267,7 @@ void EngineSession::send_audio(bool somebody_waits) {
         audio.channels = static_cast<std::uint16_t>(timeline.channels());
         socket_.send(protocol::write_audio(audio, scratch_));
         sent_ += length;
-        progress_ = Clock::now();
+        carried_ = Clock::now();
     }
 }
 

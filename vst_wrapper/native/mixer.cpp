@@ -43,7 +43,7 @@ void Mixer::mix(const PlayedBlock& played, int channels, int length, const Outpu
         for (std::size_t s = 0; s < kStems; ++s) gains[s] = gains_[s].next();
         const float wet = wet_.next();
         const float heard = 1.0f - bypass_.next();
-        for (std::size_t side = 0; side < kMostChannels; ++side) {
+        for (std::size_t side = 0; side < kPluginChannels; ++side) {
             const std::size_t c = channels == 1 ? 0 : side;
             float sum = 0.0f;
             for (std::size_t s = 0; s < kStems; ++s) {

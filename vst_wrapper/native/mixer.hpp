@@ -34,8 +34,8 @@ private:
 
 // Where the outputs go: the main one and a stereo one for each stem; nullptr is not heard.
 struct Outputs {
-    std::array<float*, kMostChannels> main{};
-    std::array<std::array<float*, kMostChannels>, kStems> stems{};
+    std::array<float*, kPluginChannels> main{};
+    std::array<std::array<float*, kPluginChannels>, kStems> stems{};
 };
 
 // Real-time: no lock, no allocation, no system call, once made.

@@ -1,7 +1,7 @@
 // What the engine and its clients say to each other: docs/protocol.md, version 1, in C++.
 //
-// Bytes go in and come out; who carries them is the subject of socket.hpp. Reading trusts nobody:
-// whatever arrives becomes a message whose fields are within their limits, or RemoteError.
+// Bytes go in and come out; who carries them is the subject of engine_socket.hpp. Reading trusts
+// nobody: whatever arrives becomes a message whose fields are within their limits, or RemoteError.
 #pragma once
 
 #include <array>

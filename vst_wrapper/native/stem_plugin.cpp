@@ -36,8 +36,10 @@ std::int64_t StemPlugin::latency() const {
     return latency_samples(chosen_preset(), sample_rate_, longest_block_);
 }
 
-bool StemPlugin::wants_other_latency() const {
-    return active_ && chosen_preset() != active_preset_;
+std::optional<int> StemPlugin::pending_preset() const {
+    const int chosen = chosen_preset();
+    if (!active_ || chosen == active_preset_) return std::nullopt;
+    return chosen;
 }
 
 protocol::Mode StemPlugin::mode_for(bool offline) const {
@@ -70,9 +72,9 @@ void StemPlugin::activate() {
     mixer_ = std::make_unique<Mixer>(sample_rate_);
     mixer_->jump(values_);
     const auto longest = static_cast<std::size_t>(longest_block_);
-    scratch_.assign((kStems + 1) * kMostChannels * longest, 0.0f);
+    scratch_.assign((kStems + 1) * kPluginChannels * longest, 0.0f);
     float* next = scratch_.data();
-    for (std::size_t c = 0; c < kMostChannels; ++c) {
+    for (std::size_t c = 0; c < kPluginChannels; ++c) {
         for (auto& stem : played_.stems) {
             stem[c] = next;
             next += longest;
@@ -99,10 +101,21 @@ void StemPlugin::restart() {
     has_hope_ = true;
 }
 
+// A block waits as a whole or not at all: the last of its changes of the render mode counts.
+protocol::Mode StemPlugin::mode_of(const Block& block) {
+    const int render = parameter_index(kRender);
+    const int changes = block.changes == nullptr ? 0 : block.changes->count;
+    for (int change = 0; change < changes; ++change) {
+        const ParameterChange& each = block.changes->changes[static_cast<std::size_t>(change)];
+        if (each.index == render) values_.set(render, each.value);
+    }
+    return mode_for(block.offline);
+}
+
 void StemPlugin::process(const Block& block) {
     const FlushDenormals flush;
-    const bool offline = mode_for(block.offline) == protocol::Mode::Offline;
-    link_.request_mode(offline ? protocol::Mode::Offline : protocol::Mode::Live);
+    const protocol::Mode mode = mode_of(block);
+    link_.request_mode(mode);
     const std::int64_t before = active_ ? timeline_->now() : 0;
     int offset = 0;
     int change = 0;
@@ -121,25 +134,27 @@ void StemPlugin::process(const Block& block) {
         }
         if (active_) mixer_->aim(values_);
         end = std::min(end, offset + longest_block_);
-        if (active_) process_stretch(block, offset, end - offset);
+        if (active_) {
+            process_stretch(block, offset, end - offset, mode == protocol::Mode::Offline);
+        }
         offset = end;
     } while (offset < block.length);
     if (active_ && crosses_packet(before, timeline_->now())) link_.wake();
 }
 
-void StemPlugin::process_stretch(const Block& block, int offset, int length) {
+void StemPlugin::process_stretch(const Block& block, int offset, int length, bool waits) {
     if (length == 0) return;
     const auto at = [&](float* samples) { return samples == nullptr ? nullptr : samples + offset; };
-    std::array<const float*, kMostChannels> input{};
+    std::array<const float*, kPluginChannels> input{};
     Outputs output;
-    for (std::size_t c = 0; c < kMostChannels; ++c) {
+    for (std::size_t c = 0; c < kPluginChannels; ++c) {
         input[c] = block.input[c] == nullptr ? nullptr : block.input[c] + offset;
         output.main[c] = at(block.output.main[c]);
         for (std::size_t s = 0; s < kStems; ++s) output.stems[s][c] = at(block.output.stems[s][c]);
     }
     // The input is read before anything is written: hosts may give the same memory for both.
     timeline_->add_mixture(input, length);
-    if (mode_for(block.offline) == protocol::Mode::Offline) {
+    if (waits) {
         const bool had_hope = has_hope_;
         has_hope_ = link_.await(*timeline_, length);
         if (had_hope && !has_hope_) failures_.fetch_add(1, std::memory_order_relaxed);
@@ -169,6 +184,7 @@ std::string StemPlugin::save() const {
     fields.add("mode", link.mode);
     fields.add("latency", latency());
     fields.add("connections", link.counters.connections);
+    fields.add("lost", link.counters.lost);
     fields.add("missed", counters_.missed.load());
     fields.add("gaps", counters_.gaps.load());
     fields.add("late", link.counters.late);

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "engine_link.hpp"
@@ -29,7 +30,7 @@ struct ParameterChanges {
 };
 
 struct Block {
-    std::array<const float*, kMostChannels> input{};
+    std::array<const float*, kPluginChannels> input{};
     Outputs output;
     int length = 0;
     bool offline = false;  // the host renders, and has time
@@ -52,8 +53,8 @@ public:
     // activation will have.
     std::int64_t latency() const;
 
-    // Whether the preset that is chosen is not the one that plays.
-    bool wants_other_latency() const;
+    // The preset that is chosen, if another one plays.
+    std::optional<int> pending_preset() const;
 
     // The saved state: text, its first line the version.
     std::string save() const;
@@ -76,7 +77,8 @@ private:
     int chosen_preset() const { return values_.choice(kPreset); }
     protocol::Mode mode_for(bool offline) const;
     SessionPlan plan() const;
-    void process_stretch(const Block& block, int offset, int length);
+    protocol::Mode mode_of(const Block& block);
+    void process_stretch(const Block& block, int offset, int length, bool waits);
 
     ParameterValues values_;
     std::string endpoint_;  // empty: this user's engine

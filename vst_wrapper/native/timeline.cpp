@@ -34,7 +34,7 @@ float* Timeline::stem_ring(int stem, int channel) {
     return stems_.data() + size_ * static_cast<std::size_t>(stem * channels_ + channel);
 }
 
-void Timeline::add_mixture(const std::array<const float*, kMostChannels>& block, int length) {
+void Timeline::add_mixture(const std::array<const float*, kPluginChannels>& block, int length) {
     const std::int64_t first = now_.load(std::memory_order_relaxed);
     for (int c = 0; c < channels_; ++c) {
         float* ring = mixture_.data() + size_ * static_cast<std::size_t>(c);
@@ -47,9 +47,12 @@ void Timeline::add_mixture(const std::array<const float*, kMostChannels>& block,
     now_.store(first + length, std::memory_order_release);
 }
 
+bool Timeline::holds(std::int64_t position) const {
+    return holds_[place(position)].load(std::memory_order_acquire) == position;
+}
+
 bool Timeline::has_stems(std::int64_t position) const {
-    return position < begin_.load(std::memory_order_relaxed) ||
-           holds_[place(position)].load(std::memory_order_acquire) == position;
+    return position < begin_.load(std::memory_order_relaxed) || holds(position);
 }
 
 std::int64_t Timeline::needed(int length) const {
@@ -124,7 +127,9 @@ std::int64_t Timeline::add_stems(std::int64_t position, const float* stems, int 
             const std::int64_t row = order[static_cast<std::size_t>(s)] * channels_ + c;
             const float* from = stems + row * length;
             float* ring = stem_ring(s, c);
-            for (std::int64_t k = late; k < length; ++k) ring[place(position + k)] = from[k];
+            for (std::int64_t k = late; k < length; ++k) {
+                if (!holds(position + k)) ring[place(position + k)] = from[k];
+            }
         }
     }
     // The samples first, then the word that they are there.

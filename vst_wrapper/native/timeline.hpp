@@ -25,13 +25,13 @@ namespace streamsep {
 
 constexpr int kStems = 4;  // drums, bass, other, vocals
 constexpr int kOther = 2;
-constexpr int kMostChannels = 2;
+constexpr int kPluginChannels = 2;  // mono or stereo; sessions may have more
 constexpr int kFade = 64;
 
 // A block of what is played, pointers to samples per stem and channel.
 struct PlayedBlock {
-    std::array<std::array<float*, kMostChannels>, kStems> stems;
-    std::array<float*, kMostChannels> mixture;
+    std::array<std::array<float*, kPluginChannels>, kStems> stems;
+    std::array<float*, kPluginChannels> mixture;
 };
 
 // Written by the audio thread, read by any.
@@ -56,7 +56,7 @@ public:
 
     // Add a block of the mixture, `length` up to the longest block; absent channels are silent and
     // values that are not finite become 0.
-    void add_mixture(const std::array<const float*, kMostChannels>& block, int length);
+    void add_mixture(const std::array<const float*, kPluginChannels>& block, int length);
 
     // The position up to which stems must be there so that the last `length` samples that were
     // added can be answered without the mixture, its fade included.
@@ -78,8 +78,9 @@ public:
     // The mixture [C, end - first], planar, of positions that are not older than the latency.
     void copy_mixture(std::int64_t first, std::int64_t end, std::vector<float>& to) const;
 
-    // Add stems [4, C, length], planar; `order[k]` is where stem k lies in them. Returns how many
-    // samples came when they had been due.
+    // Add stems [4, C, length], planar; `order[k]` is where stem k lies in them. A position that has
+    // its stems keeps them: the audio thread may be reading them. Returns how many samples came when
+    // they had been due.
     std::int64_t add_stems(std::int64_t position, const float* stems, int length,
                            const std::array<int, kStems>& order);
 
@@ -88,6 +89,7 @@ private:
         return static_cast<std::size_t>(position) & (size_ - 1);
     }
     bool has_stems(std::int64_t position) const;
+    bool holds(std::int64_t position) const;
     float* stem_ring(int stem, int channel);
 
     const int channels_;

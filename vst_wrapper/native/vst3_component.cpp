@@ -34,7 +34,7 @@ v3_result V3_API get_bus_info(void* self, std::int32_t media, std::int32_t direc
     *info = {};
     info->media_type = media;
     info->direction = direction;
-    info->channel_count = speakers == V3_SPEAKER_M ? 1 : kMostChannels;
+    info->channel_count = speakers == V3_SPEAKER_M ? 1 : kPluginChannels;
     copy_text(direction == V3_INPUT ? "Mixture" : kOutputNames[bus], info->bus_name);
     info->bus_type = index == 0 ? V3_MAIN : V3_AUX;
     info->flags = index == 0 ? V3_DEFAULT_ACTIVE : 0;
@@ -56,8 +56,9 @@ v3_result V3_API set_active(void* self, v3_bool state) {
     try {
         plugin.active = false;
         if (state) {
-            plugin.stems.set_channels(plugin.input_speakers == V3_SPEAKER_M ? 1 : kMostChannels);
+            plugin.stems.set_channels(plugin.input_speakers == V3_SPEAKER_M ? 1 : kPluginChannels);
             plugin.stems.activate();
+            plugin.forget_reported_latency();
             plugin.active = true;
         } else {
             plugin.stems.deactivate();

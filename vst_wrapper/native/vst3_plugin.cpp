@@ -60,7 +60,11 @@ void Vst3Plugin::set_handler(v3_component_handler** handler) {
 }
 
 void Vst3Plugin::report_latency() {
-    if (handler_ == nullptr || !stems.wants_other_latency()) return;
+    if (handler_ == nullptr) return;
+    const std::optional<int> pending = stems.pending_preset();
+    if (pending == reported_preset_) return;
+    reported_preset_ = pending;
+    if (!pending) return;
     v3_cpp_obj(handler_)->restart_component(handler_, V3_RESTART_LATENCY_CHANGED);
 }
 

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <atomic>
+#include <optional>
 
 #include "stem_plugin.hpp"
 #include "travesty/audio_processor.h"
@@ -49,9 +50,12 @@ public:
     std::uint32_t ref() { return ++references_; }
     std::uint32_t unref();
 
-    // Tell the host if the latency that was chosen is not the one that plays. Only from functions
-    // of the controller, as VST3 demands.
+    // Tell the host, once, if the latency that was chosen is not the one that plays. Only from
+    // functions of the controller, as VST3 demands.
     void report_latency();
+
+    // What is activated has the latency that was chosen.
+    void forget_reported_latency() { reported_preset_.reset(); }
 
     // Tell the host to read all parameters again. The same holds.
     void report_values();
@@ -71,6 +75,7 @@ private:
 
     std::atomic<std::uint32_t> references_{1};
     v3_component_handler** handler_ = nullptr;
+    std::optional<int> reported_preset_;  // the last one that the host was told of
     Facet component_{&component_table(), this};
     Facet processor_{&processor_table(), this};
     Facet controller_{&controller_table(), this};

@@ -113,13 +113,13 @@ void collect(v3_param_changes** from, ParameterChanges& to, ParameterValues& val
 }
 
 // The first two channels of a bus; whatever else there is becomes silence.
-void find_output(v3_audio_bus_buffers& bus, int length, std::array<float*, kMostChannels>& to) {
+void find_output(v3_audio_bus_buffers& bus, int length, std::array<float*, kPluginChannels>& to) {
     bus.channel_silence_bitset = 0;
     if (bus.channel_buffers_32 == nullptr) return;
     for (int c = 0; c < bus.num_channels; ++c) {
         float* samples = bus.channel_buffers_32[c];
         if (samples == nullptr) continue;
-        if (c < kMostChannels) {
+        if (c < kPluginChannels) {
             to[static_cast<std::size_t>(c)] = samples;
         } else {
             std::fill(samples, samples + length, 0.0f);
@@ -127,9 +127,9 @@ void find_output(v3_audio_bus_buffers& bus, int length, std::array<float*, kMost
     }
 }
 
-void find_input(const v3_audio_bus_buffers& bus, std::array<const float*, kMostChannels>& to) {
+void find_input(const v3_audio_bus_buffers& bus, std::array<const float*, kPluginChannels>& to) {
     if (bus.channel_buffers_32 == nullptr) return;
-    for (int c = 0; c < std::min<int>(bus.num_channels, kMostChannels); ++c) {
+    for (int c = 0; c < std::min<int>(bus.num_channels, kPluginChannels); ++c) {
         to[static_cast<std::size_t>(c)] = bus.channel_buffers_32[c];
     }
 }

@@ -31,6 +31,7 @@ class ShimStatus:
         engine, model, mode: what the last engine said that it is; the session's mode.
         latency: samples by which the output lags.
         connections: sessions opened.
+        lost: sessions that ended otherwise than by the plugin's will.
         missed: samples that were played without their stems.
         gaps: how often stems turned into the mixture.
         late: samples of stems that came when they had been due.
@@ -47,6 +48,7 @@ class ShimStatus:
     mode: str
     latency: int
     connections: int
+    lost: int
     missed: int
     gaps: int
     late: int
