@@ -58,6 +58,8 @@ class EngineKeeper:
         self._keys = keys
         self.command = command
         """What starts an engine; whoever knows better which one is wanted may change it."""
+        self.remark = ""
+        """Told when an engine of somebody else is replaced."""
         self._child: ChildProcess | None = None
         self._started_s = 0.0
         self._start_at_s = 0.0
@@ -131,7 +133,7 @@ class EngineKeeper:
             if not self._bereft and self._is_there():
                 return None
             self._start()
-            return None if self._bereft else "the engine has gone; starting one"
+            return None if self._bereft else self._replaced()
         while (line := child.next_line(0.0)) is not None:
             if line.startswith(_READY):
                 self._serves = True
@@ -150,6 +152,10 @@ class EngineKeeper:
         self._bereft = _ANOTHER not in reason
         self._start_at_s = time.monotonic() + self._pause_s
         return f"the engine has ended ({reason}); starting it again" if self._bereft else None
+
+    def _replaced(self) -> str:
+        news = "the engine has gone; starting one"
+        return f"{news} ({self.remark})" if self.remark else news
 
     def close(self) -> None:
         """End the engine if it is ours."""

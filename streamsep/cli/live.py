@@ -115,9 +115,9 @@ def live(
     try:
         keeper.ensure(stop.not_yet, when_starting)
         if stop.not_yet():
-            news = check_engine(keeper, settings, own, endpoints, guard)
+            check_engine(keeper, settings, own, endpoints, guard)
             screen = make_screen(task.routes, quiet=quiet, as_json=as_json)
-            _play(task, keeper, controller, screen, stop, news)
+            _play(task, keeper, controller, screen, stop)
     finally:
         keeper.close()
 
@@ -179,21 +179,19 @@ def _play(
     controller: LateMidi,
     screen: LiveScreen,
     stop: _Stop,
-    news: list[str],
 ) -> None:
-    """Play until it is time to stop; show the news that there are already with the first."""
+    """Play until it is time to stop."""
     from bridge.live.status import LivePhase
     from bridge.live.supervisor import LiveLoop
 
     with LiveLoop(task, keeper) as loop, controller:
         with screen:
             while stop.not_yet():
-                news = [*news, *loop.poll(_POLL_S)]
+                news = loop.poll(_POLL_S)
                 if loop.status.phase is LivePhase.PLAYING:
                     stop.playing()
                 news += controller.poll(loop.controls)
                 screen.show(loop.status, loop.controls, news)
-                news = []
         controller.close()
         loop.close()
         screen.finish(loop.status)

@@ -59,13 +59,10 @@ def check_engine(
     own: OwnEngine,
     endpoints: Endpoints,
     keys: ClientKeys | None,
-) -> list[str]:
+) -> None:
     """Make sure that the engine has the network that was asked for.
 
     Should that engine end, one like it takes its place.
-
-    Returns:
-        Lines of news: in what the one that would take its place cannot be like it.
 
     Raises:
         ConfigError: it has another.
@@ -78,34 +75,32 @@ def check_engine(
             f"'{settings.model}'; end that engine, or leave --model out"
         )
     if keeper.command is None:
-        return []
-    like_it, news = (settings, []) if keeper.starts else _like(status, settings)
+        return
+    like_it, differences = (settings, []) if keeper.starts else _like(status, settings)
     # Once it plays, stems that may be late are better than none.
     keeper.command = engine_command(like_it, replace(own, allow_late=True))
-    return news
+    keeper.remark = "; ".join(differences)
 
 
 def _like(status: dict[str, Any], settings: LiveConfig) -> tuple[LiveConfig, list[str]]:
     """Settings for an engine like somebody else's, as far as they say nothing themselves.
 
-    It tells names only. What it has from a file has a name too, which leads nowhere.
+    It tells names only. What it has from a file has a name too, which leads nowhere: the second
+    result says in what the other one cannot be like it.
     """
-    model, preset, news = settings.model, settings.preset, []
+    model, preset, differences = settings.model, settings.preset, []
     if model == "auto":
         if is_listed(status["model"]):
             model = status["model"]
         else:
-            news.append(_would_differ("network", status["model"], model, "--model"))
+            differences.append(_difference("network", status["model"], model, "--model"))
     if preset is None:
         preset = status["preset"]
         if preset not in load_presets():
-            news.append(_would_differ("preset", preset, _USUAL_PRESET, "--preset"))
+            differences.append(_difference("preset", preset, _USUAL_PRESET, "--preset"))
             preset = _USUAL_PRESET
-    return settings.changed(model=model, preset=preset), news
+    return settings.changed(model=model, preset=preset), differences
 
 
-def _would_differ(what: str, theirs: str, ours: str, option: str) -> str:
-    return (
-        f"the engine that runs has the {what} '{theirs}' from a file; should it end, '{ours}' "
-        f"takes its place, unless {option} names that file"
-    )
+def _difference(what: str, theirs: str, ours: str, option: str) -> str:
+    return f"its {what} '{theirs}' was from a file: '{ours}' instead, as {option} names none"

@@ -18,14 +18,17 @@ from __future__ import annotations
 import math
 from difflib import get_close_matches
 from itertools import pairwise
-from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
 from streamsep.config.locate import configs_folder
 from streamsep.config.named import load_named
 from streamsep.config.yaml_file import Document, load_yaml
+from streamsep.home import from_home
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = [
     "ALL_STEMS",
@@ -230,10 +233,10 @@ _FILES = ("impulse_response_filename",)
 
 def _with_paths(plugin: PluginConfig, folder: Path) -> PluginConfig:
     def located(name: str | None) -> str | None:
-        return None if name is None else str(folder / Path(name).expanduser())
+        return None if name is None else str(folder / from_home(name))
 
     files = {
-        key: str(folder / Path(value).expanduser())
+        key: str(folder / from_home(value))
         for key, value in plugin.parameters.items()
         if key in _FILES and isinstance(value, str)
     }

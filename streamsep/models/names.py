@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from streamsep.config import BagCard, load_bag_cards, load_model_cards, load_yaml
 from streamsep.config.network_description import describes_network
 from streamsep.config.network_name import network_name
 from streamsep.errors import ConfigError
+from streamsep.home import from_home
 from streamsep.models.installed import installed_names
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["is_bag", "is_listed", "loaded_name", "name_of_bag"]
 
@@ -42,7 +46,7 @@ def loaded_name(name_or_path: str) -> str:
     """
     if is_listed(name_or_path):
         return name_or_path
-    path = Path(name_or_path).expanduser()
+    path = from_home(name_or_path)
     try:
         if is_bag(path):
             return name_of_bag(load_yaml(path, BagCard), path)

@@ -25,6 +25,7 @@ from streamsep.errors import (
     StreamSepError,
     UnknownModelError,
 )
+from streamsep.home import from_home
 from streamsep.models.bag import Bag, Member
 from streamsep.models.download import fetch
 from streamsep.models.file_segments import (
@@ -214,7 +215,7 @@ class _Loader:
         if installed := load_installed(name, self._device):
             self._warn_of_float32(name)
             return installed
-        path = beside / Path(name).expanduser()
+        path = beside / from_home(name)
         try:
             if path.is_file():
                 return self._file(path, within)
@@ -241,7 +242,7 @@ class _Loader:
         """A bag of the registry or of a file, and where its card is."""
         if name in self._bags:
             return self._bags[name], bag_card_path(name)
-        path = beside / Path(name).expanduser()
+        path = beside / from_home(name)
         try:
             return (load_yaml(path, BagCard), path) if is_bag(path) else None
         except OSError:

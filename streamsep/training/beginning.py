@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from streamsep.errors import CheckpointError
+from streamsep.home import from_home
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["Beginning", "check_beginning", "is_same_network"]
 
@@ -58,7 +62,7 @@ def is_same_network(one: str | None, other: str | None) -> bool:
 
 
 def _file(name: str) -> Path:
-    return Path(name).expanduser().resolve()
+    return from_home(name).resolve()
 
 
 def _weights(beginning: Beginning) -> str:

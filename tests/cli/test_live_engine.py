@@ -37,13 +37,11 @@ def keeper(command: list[str] | None = None) -> SimpleNamespace:
     return SimpleNamespace(command=command, starts=0)
 
 
-def checked(asked: str, **settings: object) -> tuple[list[str], list[str]]:
-    """The command that would replace the engine that runs, and the news."""
+def checked(asked: str, **settings: object) -> tuple[list[str], str]:
+    """The command that would replace the engine that runs, and the remark on it."""
     kept = keeper(["some", "command"])
-    news = check_engine(
-        kept, LiveConfig(model=asked, **settings), OwnEngine("cpu"), ENDPOINTS, None
-    )
-    return kept.command, news
+    check_engine(kept, LiveConfig(model=asked, **settings), OwnEngine("cpu"), ENDPOINTS, None)
+    return kept.command, kept.remark
 
 
 def value_of(option: str, command: list[str]) -> str:
@@ -76,31 +74,30 @@ def test_an_engine_with_a_bag_that_has_a_name_of_its_own_is_taken(
     bag = tmp_path / "my_bag.yaml"
     bag.write_text("name: both\nmembers: [starter]\n")
     running("both")
-    command, news = checked(str(bag))
-    assert (value_of("--model", command), news) == (str(bag), [])
+    command, remark = checked(str(bag))
+    assert (value_of("--model", command), remark) == (str(bag), "")
 
 
 def test_an_engine_like_the_one_that_runs_replaces_it(running: Callable[..., None]) -> None:
     running("starter", "studio")
-    command, news = checked("auto")
+    command, remark = checked("auto")
     assert (value_of("--model", command), value_of("--preset", command)) == ("starter", "studio")
     assert "--allow-late" in command
-    assert news == []
+    assert remark == ""
 
 
 def test_what_the_engine_that_runs_has_from_files_does_not_keep_another_from_starting(
     running: Callable[..., None],
 ) -> None:
     running("mine", "slow")
-    command, news = checked("auto")
+    command, remark = checked("auto")
     assert (value_of("--model", command), value_of("--preset", command)) == ("auto", "live")
-    assert len(news) == 2
-    assert "network 'mine' from a file" in news[0]
-    assert "unless --preset names that file" in news[1]
-    command, news = checked("mine.safetensors", preset="slow.yaml")
+    assert "its network 'mine' was from a file: 'auto' instead, as --model names none" in remark
+    assert "its preset 'slow' was from a file: 'live' instead, as --preset names none" in remark
+    command, remark = checked("mine.safetensors", preset="slow.yaml")
     assert value_of("--model", command) == "mine.safetensors"
     assert value_of("--preset", command) == "slow.yaml"
-    assert news == []
+    assert remark == ""
 
 
 def test_networks_are_looked_for_where_the_engine_will_look(

@@ -61,6 +61,7 @@ def test_beside_an_engine_that_answers_none_is_started_whatever_a_session_lacks(
     folder: Path,
 ) -> None:
     others, ours = keeper_in(folder), keeper_in(folder)
+    ours.remark = "another network"
     others.ensure()
     end_s = time.monotonic() + 3.0
     while time.monotonic() < end_s:
@@ -72,7 +73,7 @@ def test_beside_an_engine_that_answers_none_is_started_whatever_a_session_lacks(
     while (line := ours.poll(missed=True)) is None:
         assert time.monotonic() < deadline_s
         time.sleep(0.01)
-    assert (line, ours.starts) == ("the engine has gone; starting one", 1)
+    assert (line, ours.starts) == ("the engine has gone; starting one (another network)", 1)
     ours.close()
 
 

@@ -193,6 +193,11 @@ def test_the_networks_of_two_runs_have_the_names_of_their_folders(
     assert load_model(bag, **places).name == "mix"
 
 
+def test_the_home_of_somebody_who_is_not_there_is_an_unknown_name(places):
+    with pytest.raises(UnknownModelError, match=r"'~nobody-of-that-name/net\.th', expected one of"):
+        load_model("~nobody-of-that-name/net.th")
+
+
 def test_an_unknown_name_lists_the_known_ones_and_the_nearest(places):
     with pytest.raises(UnknownModelError, match=r"'hdemucs_mni', did you mean 'hdemucs_mmi'\? exp"):
         load_model("hdemucs_mni", **places)

@@ -12,6 +12,7 @@ from streamsep.cli.models.finding import cards_of
 from streamsep.cli.models.listing import torch_hub_folder
 from streamsep.cli.screen import new_table, output, readable_size, show_json
 from streamsep.cli.shared_options import AsJson, CacheDir
+from streamsep.home import from_home
 
 if TYPE_CHECKING:
     from streamsep.config import ModelCard
@@ -38,7 +39,7 @@ def info(target: Target, cache_dir: CacheDir = None, as_json: AsJson = False) ->
 
     available = available_models(cache_dir, hub_dir=torch_hub_folder())
     named = {model.card.name: model for model in available}
-    path = Path(target).expanduser()
+    path = from_home(target)
     if target in named:
         facts = _of_registry(named[target], named)
     elif is_there(path) and path.is_file() and not _described(path):

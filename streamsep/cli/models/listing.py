@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from streamsep.cli.models.installed import installed_as_dicts, show_installed
 from streamsep.cli.screen import new_table, output, readable_size, show_json
 from streamsep.cli.shared_options import AsJson, CacheDir
+from streamsep.home import from_home
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +39,7 @@ def models(cache_dir: CacheDir = None, as_json: AsJson = False) -> None:
 def torch_hub_folder() -> Path:
     """Where torch keeps downloads: what `torch.hub.get_dir()` says, without importing torch."""
     caches = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"))
-    return Path(os.environ.get("TORCH_HOME", caches / "torch")).expanduser() / "hub"
+    return from_home(os.environ.get("TORCH_HOME", caches / "torch")) / "hub"
 
 
 def _automatic(found: Sequence[AvailableModel]) -> AvailableModel | None:
