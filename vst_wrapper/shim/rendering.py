@@ -51,7 +51,9 @@ def render_with_shim(
     after = shim_status(plugin)
     faults = _faults_between(before, after, mix.shape[-1])
     if faults:
-        why = after.problem or before.problem
+        # What kept the plugin from connecting before is over once it has.
+        old = before.problem if after.connections == before.connections else ""
+        why = after.problem or old
         reason = f": {why}" if why else ""
         raise EngineError(f"the render is not whole: {', '.join(faults)}{reason}; render it again")
     return np.asarray(out, np.float32)
