@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -45,15 +46,18 @@ class FileLock:
     just taken hold of a new file of the same name.
 
     Args:
-        path: the file; created if missing, never removed. Or a folder, but for Windows.
+        path: the file; never removed. Or, but for Windows, a folder.
+        creates: whether to make the file where it is missing; False for folders, which another
+            process may remove at any moment: a file of that name would stay.
 
     Attributes:
         excludes_others: False once it was acquired on a file system that has no locks.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, creates: bool = True) -> None:
         self.excludes_others = True
         self._path = path
+        self._creates = creates
         self._descriptor: int | None = None
 
     def acquire(self, wait_s: float) -> bool:
@@ -63,32 +67,46 @@ class FileLock:
             wait_s: longest time to wait in seconds.
 
         Returns:
-            False if another process still holds it, or held it and has removed the file. On a file
+            False if another process still holds it, or has removed what was to be locked. On a file
             system without locks always True, and `excludes_others` is False: then several may be at
             work, and must not meet.
 
         Raises:
             OSError: the file cannot be created or locked.
         """
-        flags = os.O_RDONLY if self._path.is_dir() else os.O_RDWR | os.O_CREAT
-        descriptor = os.open(self._path, flags, 0o666)
+        try:
+            descriptor = self._open()
+        except FileNotFoundError:
+            if self._creates:
+                raise
+            return False
+        with ExitStack() as stack:
+            stack.callback(os.close, descriptor)
+            if not self._is_locked(descriptor, wait_s):
+                return False
+            if not self.excludes_others:
+                return True  # nothing is held
+            if not self._is_at_its_place(descriptor):
+                return False
+            stack.pop_all()  # it stays open until it is given back
+        self._descriptor = descriptor
+        return True
+
+    def _open(self) -> int:
+        return os.open(self._path, os.O_RDWR | os.O_CREAT if self._creates else os.O_RDONLY, 0o666)
+
+    def _is_locked(self, descriptor: int, wait_s: float) -> bool:
+        """Whether the lock came free in time, or the file system has none."""
         give_up = time.monotonic() + wait_s
         try:
             while not _try_lock(descriptor):
                 if time.monotonic() >= give_up:
-                    os.close(descriptor)
                     return False
                 time.sleep(_POLL_S)
         except OSError as error:
-            os.close(descriptor)
             if error.errno not in _NO_LOCKS:
                 raise
             self.excludes_others = False
-            return True
-        if not self._is_at_its_place(descriptor):
-            os.close(descriptor)
-            return False
-        self._descriptor = descriptor
         return True
 
     def _is_at_its_place(self, descriptor: int) -> bool:

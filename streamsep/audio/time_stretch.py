@@ -35,7 +35,7 @@ def require_time_stretch() -> type[Stretch]:
     except ImportError as error:
         raise MissingToolError(
             "changing tempo and pitch needs the package python-stretch, which is not installed: "
-            "pip install 'streamsep[training]'"
+            "uv sync --inexact --extra training"
         ) from error
     return Stretch
 

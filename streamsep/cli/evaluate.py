@@ -82,7 +82,8 @@ def evaluate(
 
     As files are separated, and as a live stream under every --preset; beside that, what the mixture
     and silence score. Writes results.csv, .json, .md and .html. A run that was stopped goes on
-    where it stopped. Exit code: 0 all done, 1 some songs failed, 2 nothing could be done.
+    where it stopped. Exit code: 0 all done, 1 some songs failed, 2 nothing could be done, 130
+    interrupted.
     """
     from streamsep.cli.loading import (
         announce_model,

@@ -36,16 +36,17 @@ def export(
     """
     if segment is not None and latency_preset is not None:
         raise ConfigError("--segment and --latency-preset both say how long: leave one out")
-    check_nothing_replaced(out, out.with_suffix(".yaml"), force=force)
     from streamsep.cli.loading import file_tiling, load_with_progress
-    from streamsep.models.exported.exporting import export_network
+    from streamsep.models.exported.exporting import description_path, export_network
 
+    description = description_path(out)
+    check_nothing_replaced(out, description, force=force)
     live = live_tiling(latency_preset)
     model = load_with_progress(network, device="cpu", cache_dir=cache_dir, download=download)
     tiling = live.fitted_to(model) if live else file_tiling(model, segment, None)
     difference = export_network(model, out, segment=tiling.segment, training=_training(model))
     typer.echo(
-        f"{out} and {out.with_suffix('.yaml').name}: '{model.name}' for segments of "
+        f"{out} and {description.name}: '{model.name}' for segments of "
         f"{tiling.segment} samples, equal to it within {difference:.1g} of the RMS"
     )
 

@@ -91,6 +91,8 @@ def _pour(
                     return
             if samples is not None:
                 write(samples)
+    except KeyboardInterrupt:
+        signals.came = True  # it came in the moment in which `at_once` had ended
     except EngineError as error:
         typer.echo(f"the engine is gone, what was heard is kept: {error}", err=True)
 

@@ -116,7 +116,7 @@ LiveModel = Annotated[
         "--model",
         "--name",
         metavar="NAME",
-        help="The network, if an engine has to be started.",
+        help="The network of an engine that has to be started; one that runs must have it.",
         show_default="auto",
     ),
 ]

@@ -22,7 +22,8 @@ def presets(as_json: AsJson = False) -> None:
     """List the latency presets: how far behind the music the stems come, and what for.
 
     All lengths are samples at the network's sample rate; milliseconds are for 44.1 kHz. "passes" is
-    how many times each sample goes through the network: the price of a short hop.
+    how many times each sample goes through a network that gets the whole context: the price of a
+    short hop.
     """
     from streamsep.config import load_presets
 

@@ -65,9 +65,9 @@ def serve(
         bool | None,
         typer.Option(
             "--incremental/--exact",
-            help="Keep from hop to hop what Hybrid Demucs has computed: nearly the same stems for "
-            "less work at short hops (a third at 2048 samples; nothing is kept from 8192 on). Or "
-            "recompute every segment.",
+            help="Keep from hop to hop what Hybrid Demucs has computed, and compute only what goes "
+            "out: nearly the same stems for a third to a half of the work. Or recompute every "
+            "segment.",
             show_default="incremental on a CPU",
         ),
     ] = None,

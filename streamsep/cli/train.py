@@ -109,7 +109,7 @@ def train(
     place = _choose_device(device)
     with (
         _team_of(join_team, place) as team,
-        _memory_of(team.device, settings),
+        _memory_of(team.device, settings, out),
         _alone_in(out, team),
     ):
         from streamsep.training.loop import TrainingRun
@@ -224,23 +224,32 @@ def _alone_in(out: Path, team: Team) -> Iterator[None]:
 
 
 @contextmanager
-def _memory_of(device: torch.device, settings: TrainingConfig) -> Iterator[None]:
+def _memory_of(device: torch.device, settings: TrainingConfig, out: Path) -> Iterator[None]:
     """Say what to do about memory that runs out meanwhile.
+
+    Args:
+        device: whose memory.
+        settings: of the run.
+        out: its folder.
 
     Raises:
         TrainingError: it did.
     """
     from streamsep.devices.out_of_memory import is_out_of_memory
+    from streamsep.training.checkpoint import CHECKPOINT
 
     try:
         yield
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
+        advice = "a smaller batch_size or segment"
+        if (out / CHECKPOINT).exists():
+            # The examples per step of a run that goes on must stay as many.
+            advice = "a smaller segment, or more processes with a smaller batch_size each"
         raise TrainingError(
             f"the memory of {device} does not hold the network and a batch of "
-            f"{settings.batch_size} examples of {settings.segment} samples; take a smaller "
-            "batch_size or segment"
+            f"{settings.batch_size} examples of {settings.segment} samples; take {advice}"
         ) from error
 
 

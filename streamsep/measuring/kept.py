@@ -1,10 +1,10 @@
 """The outcomes of `streamsep bench` on disk, so that other commands know them.
 
-A file's name holds a key over all that a measurement is true of: the machine, the device and its
-threads, the network, the tiling. Whoever measures the same again replaces it; another version of
-torch has another key, and finds nothing. The network's weights are not in the key: those of a run
-that goes on change every hour, and each would leave a record behind. Their fingerprint stands in
-the record, which is not believed once they have changed.
+A file's name holds a key over what a measurement is true of: the machine, the device, the network,
+the tiling. Whoever measures the same again replaces it, with other threads too: the last word
+counts. Another version of torch has another key, and finds nothing. The network's weights are not
+in the key: those of a run that goes on change every hour, and each would leave a record behind.
+Their fingerprint stands in the record, which is not believed once they have changed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ __all__ = ["KeptMeasurements"]
 _KEYED = {
     "machine",
     "device",
-    "threads",
     "model",
     "model_file",
     "preset",

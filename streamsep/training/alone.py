@@ -52,7 +52,10 @@ def _locked(folder: Path) -> FileLock:
         ConfigError: another run holds it.
         OutputError: the folder cannot be written to.
     """
-    lock = FileLock(folder / _LOCK_FILE if sys.platform == "win32" else folder)
+    if sys.platform == "win32":
+        lock = FileLock(folder / _LOCK_FILE)
+    else:
+        lock = FileLock(folder, creates=False)
     try:
         is_free = lock.acquire(_PATIENCE_S)
         if not lock.excludes_others:

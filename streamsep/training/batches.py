@@ -8,12 +8,14 @@ examples of every step are the same, with the same `batch_size` they are not.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from streamsep.devices.out_of_memory import is_out_of_memory
 from streamsep.errors import StreamSepError, TrainingError
 from streamsep.training.dataset import Examples
 
@@ -29,8 +31,8 @@ __all__ = ["Batches", "choose_workers"]
 BATCHES_AHEAD = 2
 """As many examples as these hold are prepared at once, and no more."""
 
-_DEAD_WORKER = "DataLoader worker (pid"
-"""How torch begins to say that a process of a loader was killed or has fallen over."""
+_ORIGINAL = re.compile(r"^[\w.]*Error: .*", re.MULTILINE)
+"""What an error was, in the traceback that torch makes of one of another process."""
 
 
 def choose_workers(device: torch.device, batch_size: int, *, cores: int, processes: int) -> int:
@@ -85,10 +87,15 @@ class Batches:
             seed=config.seed,
             data=config.data,
         )
-        self.per_step = config.batch_size * team.size
-        self.steps_per_epoch = max(1, self._examples.per_epoch // self.per_step)
-        self.steps = config.steps or (config.epochs or 0) * self.steps_per_epoch
-        self._examples.count = self.steps * self.per_step
+        self._config = config
+        self.count_by(config.batch_size * team.size)
+
+    def count_by(self, per_step: int) -> None:
+        """Count the run's steps and epochs as if a step took some number of examples."""
+        self.per_step = per_step
+        self.steps_per_epoch = max(1, self._examples.per_epoch // per_step)
+        self.steps = self._config.steps or (self._config.epochs or 0) * self.steps_per_epoch
+        self._examples.count = self.steps * per_step
 
     def indices(self, step: int) -> list[int]:
         """The numbers of the examples that this process takes in a step."""
@@ -100,7 +107,7 @@ class Batches:
 
         Raises:
             InputError: songs that could be read no longer can.
-            TrainingError: a process that prepares examples has died.
+            TrainingError: a process that prepares examples has died, or cannot be heard.
         """
         to_gpu = self._team.device.type == "cuda"
         loader = DataLoader(
@@ -115,13 +122,12 @@ class Batches:
             try:
                 batch = next(batches)
             except RuntimeError as error:
-                # What else can go wrong here, such as memory, has explanations of its own.
-                if not str(error).startswith(_DEAD_WORKER):
+                # Memory has an explanation of its own, and without helpers it is none of theirs.
+                if self._workers == 0 or is_out_of_memory(error):
                     raise
-                reason = str(error).partition("\n")[0]
                 raise TrainingError(
-                    f"a process that prepares examples has ended ({reason:.120}); start again, "
-                    "with fewer --workers if memory is short"
+                    f"a process that prepares examples has ended ({_reason(error):.120}); start "
+                    "again, with fewer --workers if memory is short"
                 ) from error
             if isinstance(batch, StreamSepError):
                 raise batch
@@ -154,6 +160,12 @@ class _Guarded(Dataset["Tensor | StreamSepError"]):
             return self._examples[index]
         except StreamSepError as error:
             return error
+
+
+def _reason(error: RuntimeError) -> str:
+    """What a loader's error says, in one line."""
+    original = _ORIGINAL.search(str(error))
+    return original[0] if original else str(error).partition("\n")[0]
 
 
 def _stack(examples: list[Tensor | StreamSepError]) -> Tensor | StreamSepError:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from streamsep.config import load_bag_cards, load_model_cards
 from streamsep.errors import CheckpointError
 from streamsep.home import from_home
+from streamsep.models import AUTO
+from streamsep.models.installed import installed_names
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Beginning", "check_beginning", "is_same_network"]
+__all__ = ["Beginning", "check_beginning", "is_same_network", "where_from"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +24,8 @@ class Beginning:
     Attributes:
         examples_per_step: of all processes together; the numbers of a step's examples follow from
             it, so with others a run would take some examples twice or never.
-        start_from: name or file of the network whose weights it began with; None for random ones.
+        start_from: name or file of the network whose weights it began with, see `where_from`; None
+            for random ones.
         licence: terms of that network's weights; None without one, or where they are not known.
     """
 
@@ -58,11 +62,27 @@ def is_same_network(one: str | None, other: str | None) -> bool:
     """Whether two names or files of networks, as `start_from` gives them, mean the same one."""
     if one is None or other is None:
         return one is other
-    return one == other or _file(one) == _file(other)
+    return _place(one) == _place(other)
 
 
-def _file(name: str) -> Path:
-    return from_home(name).resolve()
+def where_from(start_from: str | None) -> str | None:
+    """What to keep of `start_from`: a name as it is, a file so that it is found from any folder.
+
+    Links stay: the file they lead to may have a name that means nothing, as in a cache.
+    """
+    if start_from is None or _is_name(start_from):
+        return start_from
+    return str(from_home(start_from).absolute())
+
+
+def _place(start_from: str) -> str | Path:
+    return start_from if _is_name(start_from) else from_home(start_from).resolve()
+
+
+def _is_name(start_from: str) -> bool:
+    """Whether `load_model` takes something for a name, whatever files there are."""
+    names = (AUTO, *load_model_cards(), *load_bag_cards(), *installed_names())
+    return start_from in names
 
 
 def _weights(beginning: Beginning) -> str:

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
     from streamsep.training.ema import AverageState
 
-__all__ = ["BestWeights", "Checkpoint", "read_checkpoint", "write_checkpoint"]
+__all__ = ["CHECKPOINT", "BestWeights", "Checkpoint", "read_checkpoint", "write_checkpoint"]
+
+CHECKPOINT = "checkpoint.pt"
+"""The file's name in the folder of a run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ On the CPU, a run that was killed ends with the bits it would have had.
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from torch.nn.parallel import DistributedDataParallel
@@ -23,8 +23,8 @@ from streamsep.files import find_tracks
 from streamsep.models.architectures import architecture_of
 from streamsep.training.agreement import check_agreement
 from streamsep.training.batches import Batches
-from streamsep.training.beginning import Beginning, check_beginning
-from streamsep.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from streamsep.training.beginning import Beginning, check_beginning, where_from
+from streamsep.training.checkpoint import CHECKPOINT, Checkpoint, read_checkpoint, write_checkpoint
 from streamsep.training.dataset import split_tracks
 from streamsep.training.ema import WeightAverages
 from streamsep.training.optimisation import Optimisation
@@ -102,7 +102,7 @@ class TrainingRun:
         self._selection = Selection(judge, config.validation)
         self.beginning = Beginning(
             examples_per_step=self._batches.per_step,
-            start_from=config.start_from,
+            start_from=where_from(config.start_from),
             licence=licence,
         )
         if found:
@@ -117,7 +117,7 @@ class TrainingRun:
     @property
     def checkpoint(self) -> Path:
         """The file that holds the run's whole state."""
-        return self.out / "checkpoint.pt"
+        return self.out / CHECKPOINT
 
     @property
     def steps(self) -> int:
@@ -234,8 +234,7 @@ class TrainingRun:
                 not those of the configuration.
         """
         if found.beginning is not None:
-            check_beginning(found.beginning, self.beginning, self.checkpoint)
-            self.beginning = found.beginning
+            self._go_on_as_begun(found.beginning, found.step)
         if found.averages.keys() != self.averages.state_dict().keys():
             raise CheckpointError(
                 f"{self.checkpoint} holds the averages {', '.join(found.averages) or 'none'}, the "
@@ -247,6 +246,21 @@ class TrainingRun:
         self.averages.load_state_dict(found.averages)
         self._take_up_best(found.best)
         logger.info("continuing %s from step %d", self.checkpoint, self.step)
+
+    def _go_on_as_begun(self, begun: Beginning, step: int) -> None:
+        """Take up what the run was begun with.
+
+        Raises:
+            CheckpointError: now it is something else.
+        """
+        wanted = self.beginning
+        # The end is where it was: with more examples per step epochs would end earlier.
+        self._batches.count_by(begun.examples_per_step)
+        if step >= self.steps:
+            # There is nothing left to draw, on however many processes.
+            wanted = replace(wanted, examples_per_step=begun.examples_per_step)
+        check_beginning(begun, wanted, self.checkpoint)
+        self.beginning = begun
 
     def _take_up_best(self, best: BestWeights | None) -> None:
         """Take up the best weights so far, or say that they cannot be compared with new ones."""

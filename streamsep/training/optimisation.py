@@ -87,10 +87,10 @@ class Optimisation:
         """
         # Whatever is drawn in a step is drawn again after a kill: dropouts, other ones in every
         # process, and the start of the SVD, which is of weights that all have, the same in all.
-        self._seed(step, self._team.rank)
+        self._seed(Purpose.DROPOUT, step, self._team.rank)
         losses = self._losses(model, stems, step)
         loss = self._checked(losses, step)
-        self._seed(step)
+        self._seed(Purpose.SVD, step)
         penalty = self._penalty()
         self.optimiser.zero_grad()
         (losses.mean() + penalty).backward()
@@ -107,9 +107,9 @@ class Optimisation:
             gradient_norm=self._descend(rate, step),
         )
 
-    def _seed(self, *numbers: int) -> None:
-        """Make what torch draws next depend on the run's seed and on some numbers alone."""
-        rng = generator(Purpose.STEP, self._config.seed, *numbers)
+    def _seed(self, purpose: Purpose, *numbers: int) -> None:
+        """Make what torch draws next depend on the run's seed and on what is given here alone."""
+        rng = generator(purpose, self._config.seed, *numbers)
         torch.manual_seed(int(rng.integers(2**63)))
 
     def _losses(self, model: nn.Module, stems: Tensor, step: int) -> Tensor:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import torch
 
-from streamsep.errors import ConfigError
+from streamsep.errors import ConfigError, MissingToolError
 from streamsep.synthesis.composer import compose
 from streamsep.training.alone import alone_in
 from streamsep.training.render_recipe import (
@@ -33,7 +33,7 @@ from streamsep.training.whole_songs import clear_away, whole_folder, write_stems
 from streamsep.training.workshop import Workshop
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from streamsep.synthesis.score import Score
@@ -70,7 +70,8 @@ def render_songs(
 ) -> list[Path]:
     """Render songs that are not there yet, in parallel processes, with a progress bar.
 
-    A song is a function of its seed, its length, its band and the band's soundfonts.
+    A song is a function of its seed, its length, its band and the band's soundfonts. Where the
+    default soundfonts are not installed, songs that are all there are taken whatever theirs are.
 
     Args:
         out: folder for the songs' folders; made where missing.
@@ -88,7 +89,7 @@ def render_songs(
     Raises:
         ConfigError: a number is out of range.
         InputError: a soundfont is not there.
-        MissingToolError: what the sampled band needs is not installed.
+        MissingToolError: a song is missing, and what the sampled band needs is not installed.
         OutputError: a folder or file cannot be written, or holds a song rendered in another way.
     """
     if count < 1 or jobs < 1 or not 0.0 < duration_s < math.inf:
@@ -96,41 +97,53 @@ def render_songs(
             f"cannot render {count} songs of {duration_s} s with {jobs} jobs; "
             "all three must be above 0 and finite"
         )
-    orders = _orders(out, range(first_seed, first_seed + count), duration_s, band, soundfonts)
+    seeds = range(first_seed, first_seed + count)
+    folders = {seed: out / f"{band}-{seed}" for seed in seeds}
     with alone_in(out):
-        check_rendered({o.folder: o.recipe for o in orders if o.folder.exists()})
+        are_all_there = all(folder.exists() for folder in folders.values())
+        fonts = _fonts(band, soundfonts, may_lack=are_all_there)
+        orders = _orders(folders, duration_s, band, fonts or ())
+        check_rendered(
+            {order.folder: order.recipe for order in orders if order.folder.exists()},
+            compare_soundfonts=fonts is not None,
+        )
         missing = [order for order in orders if not order.folder.exists()]
         with Workshop(jobs) as workshop:
             workshop.do(_render, missing, title="rendering songs", done_before=count - len(missing))
         clear_away(out)
-    return [order.folder for order in orders]
+    return list(folders.values())
 
 
 def _orders(
-    out: Path,
-    seeds: range,
-    duration_s: float,
-    band: BandName,
-    soundfonts: Sequence[Path] | None,
+    folders: Mapping[int, Path], duration_s: float, band: BandName, fonts: tuple[Path, ...]
 ) -> list[_Order]:
-    fonts = _fonts(band, soundfonts)
+    """One for every seed, whether its song is there or not."""
     known = soundfonts_of(fonts)
     recipes = (
         RenderRecipe(
             band=band, seed=seed, seconds=duration_s, sample_rate=SAMPLE_RATE, soundfonts=known
         )
-        for seed in seeds
+        for seed in folders
     )
-    return [_Order(out / f"{band}-{recipe.seed}", recipe, fonts) for recipe in recipes]
+    return [_Order(folders[recipe.seed], recipe, fonts) for recipe in recipes]
 
 
-def _fonts(band: BandName, soundfonts: Sequence[Path] | None) -> tuple[Path, ...]:
-    """The files that the band plays."""
+def _fonts(
+    band: BandName, soundfonts: Sequence[Path] | None, *, may_lack: bool
+) -> tuple[Path, ...] | None:
+    """The files that the band plays; None where none is installed and it may lack them."""
     if band == "procedural":
         return ()
+    if soundfonts is not None:
+        return tuple(soundfonts)
     from streamsep.synthesis.sampled.tools import find_soundfonts
 
-    return find_soundfonts() if soundfonts is None else tuple(soundfonts)
+    try:
+        return find_soundfonts()
+    except MissingToolError:
+        if may_lack:  # nobody has to play
+            return None
+        raise
 
 
 def _render(order: _Order) -> None:

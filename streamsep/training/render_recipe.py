@@ -80,7 +80,7 @@ def soundfonts_of(paths: Sequence[Path]) -> tuple[Soundfont, ...]:
     return tuple(Soundfont(name=stamp.name, size=stamp.size) for stamp in stamps)
 
 
-def check_rendered(wanted: Mapping[Path, RenderRecipe]) -> None:
+def check_rendered(wanted: Mapping[Path, RenderRecipe], *, compare_soundfonts: bool) -> None:
     """Make sure that songs that are there are those that are wanted.
 
     Songs from before there were recipes have to be of the right length. What soundfonts they were
@@ -88,12 +88,18 @@ def check_rendered(wanted: Mapping[Path, RenderRecipe]) -> None:
 
     Args:
         wanted: recipes by the folders of songs that are there.
+        compare_soundfonts: whether songs of other soundfonts are other songs; not where nobody
+            knows which are wanted.
 
     Raises:
         OutputError: one of them is another song, or none.
     """
-    unknown = [folder for folder, recipe in wanted.items() if not _has_recipe(folder, recipe)]
-    sampled = [folder for folder in unknown if wanted[folder].soundfonts]
+    unknown = [
+        folder
+        for folder, recipe in wanted.items()
+        if not _has_recipe(folder, recipe, compare_soundfonts)
+    ]
+    sampled = [folder for folder in unknown if wanted[folder].band == "sampled"]
     if sampled:
         _log.warning(
             "%d songs, '%s' first, do not say with which soundfonts they were rendered and are "
@@ -103,7 +109,7 @@ def check_rendered(wanted: Mapping[Path, RenderRecipe]) -> None:
         )
 
 
-def _has_recipe(folder: Path, wanted: RenderRecipe) -> bool:
+def _has_recipe(folder: Path, wanted: RenderRecipe, compare_soundfonts: bool) -> bool:
     """Whether a song has the recipe that is wanted; False if it has none but may be the song."""
     try:
         made_by = RenderRecipe.model_validate_json((folder / RECIPE).read_bytes())
@@ -112,6 +118,8 @@ def _has_recipe(folder: Path, wanted: RenderRecipe) -> bool:
         return False
     except (OSError, ValidationError) as error:
         raise _refusal(folder, f"has no {RECIPE} that can be read") from error
+    if not compare_soundfonts:
+        wanted = wanted.model_copy(update={"soundfonts": made_by.soundfonts})
     if made_by != wanted:
         raise _refusal(folder, _difference(made_by, wanted))
     return True

@@ -40,7 +40,8 @@ class Selection:
         """Take up the best weights of a run, if new ones can be compared with them.
 
         Weights that were judged by other songs or in another way may have scores that none will
-        ever beat, however much better they are.
+        ever beat, however much better they are. Versions that did not say how they judged had the
+        same loss, but let other stems count for the nSDR.
 
         Args:
             best: that a checkpoint holds.
@@ -48,7 +49,11 @@ class Selection:
         Returns:
             Whether they were taken up, or there were none.
         """
-        comparable = best is None or best.judged_by in (None, self._judge.fingerprint)
+        comparable = (
+            best is None
+            or best.judged_by == self._judge.fingerprint
+            or (best.judged_by is None and self._config.metric == "loss")
+        )
         self.best = best if comparable else None
         return comparable
 

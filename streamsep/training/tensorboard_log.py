@@ -30,7 +30,7 @@ class TensorBoardLog(Watcher):
         except ImportError as error:
             raise MissingToolError(
                 "TensorBoard is not installed, so there are no curves, only the tables steps.csv "
-                "and validation.csv; 'pip install streamsep[training]' adds it"
+                "and validation.csv; 'uv sync --inexact --extra training' adds it"
             ) from error
         self._writer = SummaryWriter(str(folder), purge_step=step + 1)
 

@@ -112,8 +112,9 @@ def test_what_a_network_makes_use_of_is_said_of_its_program(files: Path, folder:
     assert load_model("mine.pt2").longest_context == 4096
 
 
-def test_a_name_that_says_another_format_is_refused(weights: Path, folder: Path) -> None:
-    ended = run(export, weights, "mine.onnx")
+@pytest.mark.parametrize("name", ["mine.onnx", "."])
+def test_a_name_that_says_another_format_is_refused(name: str, weights: Path, folder: Path) -> None:
+    ended = run(export, weights, name)
     assert isinstance(ended.exception, ConfigError)
     assert "should end in .pt2" in str(ended.exception)
     assert not list(folder.iterdir())

@@ -280,6 +280,37 @@ def test_too_little_memory_is_one_line(
     assert "does not hold the network and a batch of 1 examples of 8192 samples" in str(error)
 
 
+def test_too_little_memory_to_go_on_advises_nothing_that_is_refused(
+    config: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = [config, "--data", data, "--out", tmp_path / "run"]
+    assert run(train, *options, "--steps", 1).exit_code == 0
+
+    def exhaust(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+
+    monkeypatch.setattr(TrainingRun, "run", exhaust)
+    error = str(run(train, *options, "--steps", 2).exception)
+    assert error.endswith(
+        "take a smaller segment, or more processes with a smaller batch_size each"
+    )
+
+
+def test_a_network_of_a_relative_path_is_published_without_its_folders(
+    config: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = TrainingRun(load_training_config(config), data, tmp_path / "one").network
+    save_checkpoint(network, tmp_path / "parent.safetensors", licence="MIT", training="on noise")
+    monkeypatch.chdir(tmp_path)
+    options = ["--data", data, "--steps", 1, "--out", tmp_path / "two"]
+    result = run(train, config, *options, "--start-from", "parent.safetensors")
+    assert result.exit_code == 0, result.exception
+    header = read_header(tmp_path / "two" / "network.safetensors")
+    assert header is not None
+    assert header.training == "'tiny', 1 steps from 'parent', songs of 'data'"
+    assert str(tmp_path) not in header.licence
+
+
 def test_a_mistake_is_one_line_and_code_2(config: Path, tmp_path: Path) -> None:
     done = streamsep("train", config, "--data", tmp_path / "none", "--out", tmp_path / "run")
     assert done.returncode == 2

@@ -115,6 +115,21 @@ def test_who_waited_for_a_folder_that_is_gone_does_not_take_it_for_its_own(
         pass
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="its lock is a file, which stays")
+def test_no_file_takes_the_place_of_a_folder_that_has_just_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make_and_lose(folder: Path) -> None:
+        folder.mkdir()
+        folder.rmdir()  # by the run that had made it, and ends now
+
+    monkeypatch.setattr(alone, "make_folder", make_and_lose)
+    folder = tmp_path / "run"
+    with pytest.raises(ConfigError, match="another run is at work"), alone_in(folder):
+        pass
+    assert not folder.exists()
+
+
 def test_a_folder_is_free_again_after_an_error(tmp_path: Path) -> None:
     def fail() -> None:
         with alone_in(tmp_path):

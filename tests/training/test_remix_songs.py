@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import shutil
 import signal
@@ -21,6 +22,7 @@ from streamsep.errors import ConfigError, InputError, OutputError
 from streamsep.files import find_tracks
 from streamsep.training.dataset import MUSDB18_VALIDATION
 from streamsep.training.remixing import Remixes, RemixSettings, production, remix_songs
+from streamsep.training.remixing.analysis_cache import AnalysisCache
 from streamsep.training.remixing.mixing import within_full_scale
 from streamsep.training.remixing.planning import Recipe
 
@@ -229,6 +231,62 @@ def test_remixes_of_songs_that_have_changed_since_are_refused(songs, remixed, tm
     with pytest.raises(OutputError, match=r"changed since.*remove it or name another folder"):
         remix(tmp_path / "songs", tmp_path / "out")
     assert contents(tmp_path / "out") == before
+
+
+def test_a_refusal_comes_before_any_song_is_heard(songs, remixed, tmp_path, monkeypatch):
+    shutil.copytree(songs, tmp_path / "songs")
+    shutil.copytree(remixed, tmp_path / "out")
+    shutil.rmtree(tmp_path / "out" / ".analysis")
+    monkeypatch.setattr(production, "analyse", lambda *_: pytest.fail("a song was heard"))
+    with pytest.raises(OutputError, match="with other options"):
+        remix(tmp_path / "songs", tmp_path / "out", seed=1)
+    os.utime(tmp_path / "songs" / "one" / "vocals.flac", (1, 1))
+    with pytest.raises(OutputError, match="changed since"):
+        remix(tmp_path / "songs", tmp_path / "out")
+    shutil.rmtree(tmp_path / "songs" / "one")
+    with pytest.raises(OutputError, match="other songs"):
+        remix(tmp_path / "songs", tmp_path / "out")
+
+
+def without_sources(out: Path) -> None:
+    """Make the recipes what they were before they had the stamps of their songs' files."""
+    for recipe in recipes(out):
+        old = recipe.model_dump_json(exclude={"sources"})
+        (out / recipe.name / "remix.json").write_text(old, "utf-8")
+
+
+def test_remixes_that_do_not_say_of_which_files_they_are_are_taken_with_one_warning(
+    songs, remixed, tmp_path, caplog
+):
+    shutil.copytree(remixed, tmp_path / "out")
+    without_sources(tmp_path / "out")
+    before = contents(tmp_path / "out")
+    remix(songs, tmp_path / "out")
+    assert contents(tmp_path / "out") == before
+    (message,) = [said for said in caplog.messages if "from which files" in said]
+    assert message.startswith(f"{len(recipes(remixed))} remixes")
+
+
+def test_remixes_that_do_not_say_of_which_files_they_are_must_be_those_planned(
+    songs, remixed, tmp_path
+):
+    shutil.copytree(remixed, tmp_path / "out")
+    without_sources(tmp_path / "out")
+    first = recipes(tmp_path / "out")[0]
+    other = first.model_copy(update={"length": first.length - 1})
+    (tmp_path / "out" / first.name / "remix.json").write_text(
+        other.model_dump_json(exclude={"sources"}), "utf-8"
+    )
+    with pytest.raises(OutputError, match=f"{first.name} was made from other songs"):
+        remix(songs, tmp_path / "out")
+
+
+def test_what_an_older_version_heard_is_heard_anew_without_a_warning(remixed, tmp_path, caplog):
+    kept = json.loads((remixed / ".analysis" / "one.json").read_text("utf-8"))
+    old = {"stamp": "1 123@456", "analysis": kept["analysis"]}
+    (tmp_path / "one.json").write_text(json.dumps(old), "utf-8")
+    assert AnalysisCache(tmp_path).find("one", ()) is None
+    assert not caplog.messages
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no locale of ASCII")

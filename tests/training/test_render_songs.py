@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from streamsep.errors import ConfigError, OutputError
+from streamsep.errors import ConfigError, InputError, MissingToolError, OutputError
 from streamsep.synthesis.procedural import ProceduralBand
 from streamsep.synthesis.sampled import tools
 from streamsep.training import render
@@ -92,6 +92,31 @@ def test_the_default_soundfonts_that_are_installed_count(
     monkeypatch.setattr(tools, "DEFAULT_SOUNDFONTS", fonts)
     with pytest.raises(OutputError, match=r"soundfonts one\.sf2.* soundfonts one\.sf2 .*two\.sf2"):
         rendered(out, band="sampled")
+
+
+@pytest.mark.usefixtures("no_samples")
+def test_songs_that_are_all_there_need_no_soundfonts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    (song,) = rendered(out, band="sampled", soundfonts=[soundfont(tmp_path / "fonts" / "one.sf2")])
+    before = dates(song)
+    monkeypatch.setattr(tools, "DEFAULT_SOUNDFONTS", (tmp_path / "missing.sf2",))
+    assert rendered(out, band="sampled") == [song]
+    assert dates(song) == before
+    with pytest.raises(OutputError, match=r"seconds 0\.5, expected seconds 0\.25; remove"):
+        rendered(out, band="sampled", duration_s=0.25)
+    with pytest.raises(MissingToolError, match="no soundfont found"):
+        rendered(out, band="sampled", count=2)
+
+
+@pytest.mark.usefixtures("no_samples")
+def test_a_soundfont_that_was_named_must_be_there_though_all_songs_are(tmp_path: Path) -> None:
+    font = soundfont(tmp_path / "fonts" / "one.sf2")
+    rendered(tmp_path / "out", band="sampled", soundfonts=[font])
+    font.unlink()
+    with pytest.raises(InputError, match=r"one\.sf2"):
+        rendered(tmp_path / "out", band="sampled", soundfonts=[font])
 
 
 def test_a_song_from_before_there_were_recipes_is_judged_by_its_length(tmp_path: Path) -> None:

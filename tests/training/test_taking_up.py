@@ -13,6 +13,7 @@ from tiny_run import tiny_config, validated, write_song
 from streamsep.config.training import DataConfig, LossConfig, ValidationConfig
 from streamsep.errors import CheckpointError
 from streamsep.models.checkpoints import save_checkpoint
+from streamsep.training.beginning import is_same_network, where_from
 from streamsep.training.checkpoint import read_checkpoint, write_checkpoint
 from streamsep.training.loop import TrainingRun
 from streamsep.training.team import Team
@@ -113,6 +114,17 @@ def test_the_best_weights_stay_when_they_are_judged_as_before(
     assert not caplog.records
 
 
+def test_the_best_of_an_older_version_go_when_they_are_judged_by_the_nsdr(
+    songs: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    by_nsdr = {"validation": ValidationConfig(metric="nsdr")}
+    begun(songs, tmp_path / "out", **by_nsdr)
+    without_what_older_versions_did_not_keep(tmp_path / "out" / "checkpoint.pt")
+    run = TrainingRun(tiny_config(**validated() | by_nsdr), songs, tmp_path / "out")
+    assert run.best is None
+    assert [record.levelno for record in caplog.records].count(logging.WARNING) == 1
+
+
 def test_a_checkpoint_of_an_older_version_is_gone_on_from(songs: Path, tmp_path: Path) -> None:
     begun(songs, tmp_path / "out")
     path = tmp_path / "out" / "checkpoint.pt"
@@ -143,6 +155,58 @@ def test_more_processes_with_fewer_examples_each_go_on_with_the_same_ones(
     begun(songs, tmp_path / "out", batch_size=2)
     config = tiny_config(**validated() | {"batch_size": 1})
     assert TrainingRun(config, songs, tmp_path / "out", team=Team(size=2)).step == 3
+
+
+@pytest.mark.parametrize("length", [{"steps": 3}, {"steps": None, "epochs": 1}])
+@pytest.mark.parametrize("processes", [1, 3])
+def test_a_finished_run_is_done_on_any_number_of_processes(
+    processes: int, length: dict[str, object], songs: Path, tmp_path: Path
+) -> None:
+    data = DataConfig(examples_per_epoch=6, validation_share=0.3)
+    changes = validated() | length | {"data": data}
+    begun(songs, tmp_path / "out", **changes | {"batch_size": 2})
+    team = Team(size=processes)
+    run = TrainingRun(tiny_config(**changes), songs, tmp_path / "out", team=team)
+    assert (run.step, run.steps) == (3, 3)
+    assert run.best is not None
+
+
+def test_a_run_is_not_finished_because_more_processes_would_have_shorter_epochs(
+    songs: Path, tmp_path: Path
+) -> None:
+    begun(songs, tmp_path / "out")
+    epochs = tiny_config(**validated() | {"steps": None, "epochs": 3})
+    with pytest.raises(CheckpointError, match="1 examples per step, got 3"):
+        TrainingRun(epochs, songs, tmp_path / "out", team=Team(size=3))
+
+
+def test_a_relative_path_is_that_of_where_the_run_began(
+    songs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = TrainingRun(tiny_config(), songs, tmp_path / "first").network
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+        save_checkpoint(network, tmp_path / name / "a.st", licence="CC0", training="none")
+
+    def run(start_from: str) -> TrainingRun:
+        config = tiny_config(steps=1, network=None, start_from=start_from)
+        return TrainingRun(config, songs, tmp_path / "out")
+
+    monkeypatch.chdir(tmp_path / "here")
+    run("a.st").run()
+    assert run("a.st").step == 1
+    monkeypatch.chdir(tmp_path / "there")
+    assert run("../here/a.st").step == 1
+    with pytest.raises(CheckpointError, match=r"began with .*here.*there"):
+        run("a.st")
+
+
+def test_a_name_of_the_registry_stays_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "starter").touch()
+    monkeypatch.chdir(tmp_path)
+    assert where_from("starter") == "starter"
+    assert is_same_network("starter", "starter")
+    assert not is_same_network("starter", str(tmp_path / "starter"))
 
 
 def test_a_run_that_began_with_another_network_is_not_gone_on_from(

@@ -11,8 +11,10 @@ import pytest
 import torch
 from tiny_run import STEMS, tiny_config, validated, write_song
 
+from streamsep.config.training import SvdPenaltyConfig
 from streamsep.errors import TrainingError
 from streamsep.files import find_tracks
+from streamsep.training import optimisation
 from streamsep.training.agreement import check_agreement
 from streamsep.training.batches import Batches
 from streamsep.training.checkpoint import read_checkpoint
@@ -127,6 +129,27 @@ def test_every_process_draws_its_own_dropouts(tmp_path):
         Optimisation(run.network, run.config, batches, team).step(run.network, stems, 3)
     assert torch.equal(drawn[0], drawn[1])
     assert not torch.equal(drawn[0], drawn[2])
+
+
+def test_the_start_of_the_svd_is_that_of_all_processes_and_no_dropout(tmp_path, monkeypatch):
+    write_song(tmp_path / "songs" / "song")
+    stems = torch.randn(1, 4, 2, 8_192, generator=torch.Generator().manual_seed(0))
+    dropouts, starts = [], []
+
+    def penalty(*_: object) -> torch.Tensor:
+        starts.append(torch.rand(8))
+        return torch.zeros(())
+
+    monkeypatch.setattr(optimisation, "svd_penalty", penalty)
+    config = tiny_config(svd_penalty=SvdPenaltyConfig(weight=1e-4))
+    tracks = find_tracks(tmp_path / "songs", STEMS, 44_100, 2)
+    for team in (Team(), Second(size=2, rank=1)):
+        network = TrainingRun(config, tmp_path / "songs", tmp_path / "out").network
+        batches = Batches(tracks, config, sample_rate=44_100, team=team, workers=0)
+        network.register_forward_pre_hook(lambda *_: dropouts.append(torch.rand(8)))
+        Optimisation(network, config, batches, team).step(network, stems, 3)
+    assert torch.equal(starts[0], starts[1])
+    assert not torch.equal(starts[0], dropouts[0])
 
 
 class Imagined(Team):

@@ -70,7 +70,10 @@ def shim_status(plugin: pedalboard.VST3Plugin) -> ShimStatus:
             for name, annotation in ShimStatus.__annotations__.items()
         }
     except (KeyError, ValueError) as error:
-        raise InputError(f"the plugin's state is of another version: {error}") from error
+        raise InputError(
+            f"the plugin's state is of another version (no {error}); 'streamsep vst install' "
+            "installs the one of this"
+        ) from error
     return ShimStatus(**values)  # type: ignore[arg-type]
 
 

@@ -78,7 +78,7 @@ def check_pyworld() -> Finding:
         facts = ask_probe("pyworld")
     except ProbeError as error:
         state: State = "missing" if "No module named 'pyworld'" in str(error) else "problem"
-        advice = f"{_FOR_SONGS}: pip install 'streamsep[sampled]'"
+        advice = f"{_FOR_SONGS}: uv sync --inexact --extra sampled"
         return Finding("pyworld", state, str(error), advice)
     return Finding("pyworld", "ok", facts["version"])
 

@@ -27,10 +27,21 @@ if TYPE_CHECKING:
 
     from streamsep.models.loaded_model import LoadedModel
 
-__all__ = ["export_network"]
+__all__ = ["description_path", "export_network"]
 
 _LARGEST_DIFFERENCE = 1e-4
 """Of a program from its network, as a share of the RMS. Bits may differ, sounds may not."""
+
+
+def description_path(path: Path) -> Path:
+    """Where the description of a program lies: beside it.
+
+    Raises:
+        ConfigError: the name is not that of such a program.
+    """
+    if path.suffix != ".pt2":
+        raise ConfigError(f"'{path}' should end in .pt2, the one format that networks go out to")
+    return path.with_suffix(".yaml")
 
 
 def export_network(model: LoadedModel, path: Path, *, segment: int, training: str) -> float:
@@ -53,8 +64,7 @@ def export_network(model: LoadedModel, path: Path, *, segment: int, training: st
         ModelError: the network cannot be exported.
         OutputError: a file cannot be written.
     """
-    if path.suffix != ".pt2":
-        raise ConfigError(f"'{path}' should end in .pt2, the one format that networks go out to")
+    note_path = description_path(path)
     if segment % model.stride or segment < model.stride:
         raise ConfigError(
             f"a segment of {segment} samples is no multiple of the stride of '{model.name}', "
@@ -70,7 +80,7 @@ def export_network(model: LoadedModel, path: Path, *, segment: int, training: st
     try:
         if path.is_dir():
             raise IsADirectoryError(None, "there is a directory of this name")
-        with whole_file(path) as part, whole_file(path.with_suffix(".yaml")) as note:
+        with whole_file(path) as part, whole_file(note_path) as note:
             # Opened first: exporting takes a while, and would be in vain.
             with part.open("wb") as stream:
                 stream.write(_saved(_exported(network, mix, model.name)))

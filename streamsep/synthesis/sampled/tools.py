@@ -50,7 +50,7 @@ def load_package(name: str) -> ModuleType:
     except ImportError as error:
         raise MissingToolError(
             f"the package {name} cannot be imported ({error}); "
-            "install the extra: pip install 'streamsep[sampled]'"
+            "install the extra: uv sync --inexact --extra sampled"
         ) from error
 
 

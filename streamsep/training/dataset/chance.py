@@ -16,9 +16,10 @@ class Purpose(IntEnum):
     EPOCH = 2
     SUBSTITUTE = 3
     BATCH = 4
-    STEP = 5
+    DROPOUT = 5
     SEGMENT = 6
     TILING = 7
+    SVD = 8
 
 
 def generator(purpose: Purpose, *numbers: int) -> np.random.Generator:

@@ -14,7 +14,7 @@ combine those that nearly fit::
 
 `analysis` listens to a song, `matching` says which songs fit, `alignment` lays beats onto beats,
 `planning` draws who lends what to whom, `mixing` makes it sound, `production` does it for a folder
-of songs.
+of songs. `analysis_cache` keeps what was heard, `made_before` judges remixes that are there.
 
 Source: "Hybrid Spectrogram and Waveform Source Separation", section "Realistic remix of tracks".
 """

@@ -181,6 +181,6 @@ def _librosa() -> ModuleType:
     except ImportError as error:
         raise MissingToolError(
             "finding beats and keys needs the package librosa, which cannot be imported "
-            f"({error}): pip install 'streamsep[training]'"
+            f"({error}): uv sync --inexact --extra training"
         ) from error
     return librosa

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
+from pydantic import ConfigDict, ValidationError
 
 from streamsep.config.yaml_file import Document
 from streamsep.files.output import write_whole
@@ -22,6 +22,14 @@ _log = logging.getLogger(__name__)
 
 _METHOD = 1
 """Counts the ways of listening: what was heard in another way is heard anew."""
+
+
+class _Method(Document):
+    """How a song was heard, of a file that may have been written by another version."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    method: int = 0  # files from before there was this key have none
 
 
 class _Kept(Document):
@@ -50,15 +58,17 @@ class AnalysisCache:
         """What was heard of a song, or None if nothing was since its files last changed."""
         path = self._path(song)
         try:
-            kept = _Kept.model_validate_json(path.read_bytes())
+            content = path.read_bytes()
+            if _Method.model_validate_json(content).method != _METHOD:
+                return None  # no damage, so nothing to warn of
+            kept = _Kept.model_validate_json(content)
         except FileNotFoundError:
             return None
         except (OSError, ValidationError) as error:
             reason = str(error).partition("\n")[0]
             _log.warning("'%s' cannot be used, so the song is heard anew: %s", path, reason)
             return None
-        is_current = (kept.method, kept.files) == (_METHOD, files)
-        return kept.analysis if is_current else None
+        return kept.analysis if kept.files == files else None
 
     def keep(self, song: str, files: tuple[FileStamp, ...], analysis: SongAnalysis) -> None:
         """Write down what was heard of a song.

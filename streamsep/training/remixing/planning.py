@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from streamsep.training.remixing.analysis import SongAnalysis
 
-__all__ = ["LEAST_MEETING", "Part", "Recipe", "plan_remixes"]
+__all__ = ["LEAST_MEETING", "Part", "Recipe", "name_of", "plan_remixes"]
 
 LEAST_MEETING = 0.75
 """The share of beats that must meet."""
@@ -70,7 +70,8 @@ class Recipe(Document):
         beats_per_minute: its tempo.
         parts: its stems.
         sources: by the names of its songs, the stamps of their files, which tell that one has
-            changed since; empty while the remix is only planned.
+            changed since; empty while the remix is only planned, and of remixes from before there
+            were stamps.
     """
 
     name: str
@@ -108,8 +109,13 @@ def plan_remixes(
     for host in songs:
         guests = _Guests(host, songs, sample_rate, settings)
         for copy, cast in _draw(guests, stems, copies, settings.seed):
-            recipes.append(guests.recipe(f"{host}-remix-{copy}", cast))
+            recipes.append(guests.recipe(name_of(host, copy), cast))
     return recipes
+
+
+def name_of(host: str, copy: int) -> str:
+    """The name of a remix."""
+    return f"{host}-remix-{copy}"
 
 
 class _Guests:

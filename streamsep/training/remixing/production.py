@@ -8,7 +8,8 @@
 
 A remix appears under its name only when it is whole, with the recipe it was made by, and what
 exists is not made again. The recipe has the stamps of its songs' files, taken before they were
-heard: a remix of songs that have changed since is not taken for one of the songs of today.
+heard: a remix of songs that have changed since is not taken for one of the songs of today, and is
+refused before they are heard.
 """
 
 from __future__ import annotations
@@ -20,9 +21,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
-from streamsep.errors import ConfigError, InputError, OutputError
+from streamsep.errors import ConfigError, InputError
 from streamsep.files import find_tracks
 from streamsep.files.output import write_whole
 from streamsep.files.stamps import stamp_of
@@ -36,6 +35,12 @@ from streamsep.training.remixing.analysis import (
     prepare_to_listen,
 )
 from streamsep.training.remixing.analysis_cache import AnalysisCache
+from streamsep.training.remixing.made_before import (
+    RECIPE,
+    check_made_before,
+    check_same,
+    find_made_before,
+)
 from streamsep.training.remixing.mixing import mix_remix
 from streamsep.training.remixing.planning import Recipe, plan_remixes
 from streamsep.training.whole_songs import clear_away, whole_folder, write_stems
@@ -47,17 +52,12 @@ if TYPE_CHECKING:
 
     from streamsep.files import TrackFolder
     from streamsep.files.stamps import FileStamp
+    from streamsep.training.remixing.made_before import Sources
     from streamsep.training.remixing.matching import RemixSettings
 
-    Sources = Mapping[str, tuple[FileStamp, ...]]
-    """The stamps of every song's files, by the song's name."""
-
-__all__ = ["RECIPE", "TABLE", "Remixes", "remix_songs"]
+__all__ = ["TABLE", "Remixes", "remix_songs"]
 
 _log = logging.getLogger(__name__)
-
-RECIPE = "remix.json"
-"""The file in every remix's folder that says how it was made."""
 
 TABLE = "remix.csv"
 """The file beside the remixes that says it of all of them, a line per stem."""
@@ -133,11 +133,13 @@ def remix_songs(
     for name in tracks:
         _check_is_text(name, data)
     with alone_in(out):
-        if jobs > 1:
-            prepare_to_listen(_SAMPLE_RATE)
         sources = {
             name: tuple(stamp_of(path) for path in track.stems) for name, track in tracks.items()
         }
+        made = find_made_before(out, sources, copies)
+        check_made_before(made, sources, settings)
+        if jobs > 1:
+            prepare_to_listen(_SAMPLE_RATE)
         with Workshop(jobs) as workshop:
             songs = _listen(workshop, tracks, sources, AnalysisCache(out / ".analysis"))
             recipes = plan_remixes(
@@ -150,7 +152,7 @@ def remix_songs(
                     "add songs or allow more (--max-semitones, --max-tempo)"
                 )
             recipes = [_with_sources(recipe, sources) for recipe in recipes]
-            _make(workshop, out, recipes, tracks)
+            _make(workshop, {out / recipe.name: recipe for recipe in recipes}, tracks, made)
         _write_table(out / TABLE, recipes)
         clear_away(out)
     return Remixes(
@@ -221,32 +223,21 @@ class _Order:
 
 
 def _make(
-    workshop: Workshop, out: Path, recipes: Sequence[Recipe], tracks: Mapping[str, TrackFolder]
+    workshop: Workshop,
+    recipes: Mapping[Path, Recipe],
+    tracks: Mapping[str, TrackFolder],
+    made: Mapping[Path, Recipe],
 ) -> None:
     """Make the remixes that are not there yet."""
     orders = []
-    for recipe in recipes:
-        folder = out / recipe.name
-        if folder.exists():
-            _check_same(folder, recipe)
+    for folder, recipe in recipes.items():
+        if folder in made:
+            check_same(folder, made[folder], recipe)
         else:
             needed = {part.song: tracks[part.song] for part in recipe.parts}
             orders.append(_Order(folder, recipe, needed))
     done_before = len(recipes) - len(orders)
     workshop.do(_remix, orders, title="remixing songs", done_before=done_before)
-
-
-def _check_same(folder: Path, recipe: Recipe) -> None:
-    """Raise OutputError unless a remix that is there was made by the recipe of today."""
-    try:
-        made_by = Recipe.model_validate_json((folder / RECIPE).read_bytes())
-    except (OSError, ValidationError):
-        made_by = None
-    if made_by != recipe:
-        raise OutputError(
-            f"{folder} was made from songs that have changed since, or from other songs or with "
-            "other options; remove it or name another folder for the remixes"
-        )
 
 
 def _remix(order: _Order) -> None:
