@@ -11,6 +11,7 @@ from streamsep.devices.out_of_memory import is_out_of_memory
 from streamsep.errors import CheckpointError, ConfigError
 from streamsep.models import load_model
 from streamsep.models.architectures import architecture_of, build_network, find_architecture
+from streamsep.models.checkpoints.option_limits import check_config
 from streamsep.models.network import SeparationNetwork
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def first_network(config: TrainingConfig) -> tuple[Network, str | None]:
     """
     torch.manual_seed(config.seed)
     if config.network is not None:
-        return build_network(config.network.architecture, config.network.options), None
+        return _built(config.network), None
     assert config.start_from is not None
     model = load_model(config.start_from)
     loaded = model.separator
@@ -48,6 +49,17 @@ def first_network(config: TrainingConfig) -> tuple[Network, str | None]:
     network = architecture.build(asdict(loaded.config))
     network.load_state_dict(loaded.state_dict())
     return network, model.licence
+
+
+def _built(choice: NetworkChoice) -> Network:
+    """A network with random weights whose file will be one that can be loaded."""
+    architecture = find_architecture(choice.architecture)
+    options = asdict(architecture.configure(choice.options))
+    try:
+        check_config(options, architecture.name)
+    except CheckpointError as error:
+        raise ConfigError(f"no file could hold this network: {error}") from None
+    return architecture.build(choice.options)
 
 
 def network_of(checkpoint: Checkpoint, path: Path, config: TrainingConfig) -> Network:
