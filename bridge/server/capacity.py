@@ -90,7 +90,8 @@ class Capacity:
     @property
     def load(self) -> float:
         """Share of the device's time that is promised."""
-        return sum(demand.load for demand in self._demands.values())
+        # A list at once: whoever asks for figures does so while streams come and go.
+        return sum(demand.load for demand in list(self._demands.values()))
 
     def refusal(self, demand: Demand) -> str | None:
         """Why another stream does not fit, in a sentence; None if it does."""
