@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import statistics
 import threading
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,9 @@ _HOPS = 4
 
 _GROSS = 2.0
 """Two figures for the same hop, of which one is so many times the other, cannot both be right."""
+
+_FRESH_S = 3.0
+"""So long a figure is of this moment: what made it slow goes on, or is over, as the case may be."""
 
 _LEGACY = TypeAdapter(tuple[HopCost, ...])
 
@@ -65,7 +69,7 @@ class Measurements:
         self._sample_rate = sample_rate
         self._kept = kept
         self._known: dict[Workload, HopCost] = {each.workload: each for each in legacy}
-        self._own: set[Workload] = set()
+        self._own: dict[Workload, float] = {}
         self._measuring = threading.Lock()
 
     def recall(self, configs: Iterable[StreamConfig]) -> None:
@@ -83,6 +87,11 @@ class Measurements:
     def is_own(self, config: StreamConfig) -> bool:
         """Whether this engine has measured it itself."""
         return self._trials.workload(config) in self._own
+
+    def is_fresh(self, config: StreamConfig) -> bool:
+        """Whether it has been measured a moment ago."""
+        measured_s = self._own.get(self._trials.workload(config))
+        return measured_s is not None and time.monotonic() - measured_s < _FRESH_S
 
     def compute_s(self, config: StreamConfig) -> float:
         """Seconds that a hop takes; measured now if it is not known."""
@@ -134,7 +143,7 @@ class Measurements:
             self._known[workload] = cost.model_copy(update={"compute_s": slower_s})
             if slower_s > cost.compute_s:
                 # Of a machine that had other work; before anybody is refused it is measured anew.
-                self._own.discard(workload)
+                self._own.pop(workload, None)
             return True
         logger.info(
             "a hop took %.1f ms, %.1f ms were %s: it will be measured anew",
@@ -149,7 +158,7 @@ class Measurements:
         """What was known of some tilings was wrong; whoever asks for one has it measured."""
         for workload in {self._trials.workload(config) for config in configs}:
             self._known.pop(workload, None)
-            self._own.discard(workload)
+            self._own.pop(workload, None)
             if self._kept is not None:
                 self._kept.forget(workload)
 
@@ -178,7 +187,7 @@ class Measurements:
     def _take(self, workload: Workload, compute_s: float) -> None:
         cost = HopCost(workload=workload, compute_s=compute_s, measured=datetime.now(UTC))
         self._known[workload] = cost
-        self._own.add(workload)
+        self._own[workload] = time.monotonic()
         if self._kept is None:
             return
         try:

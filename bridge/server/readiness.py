@@ -113,12 +113,14 @@ class Readiness:
         groups = -(-hello.channels // self._separator.channels)
         if self._allow_late or groups * measurements.load_of(config) <= MOST_RTF:
             return []
-        # A refusal has to be right, and it names those that hold.
-        return [
+        # A refusal has to be right now, even if this was measured while the machine had much else
+        # to do; and it names those that hold.
+        others = [
             each
             for each, other in self._presets.items()
             if other.crossfade >= LEAST_FADE and not measurements.is_own(other)
         ]
+        return others if measurements.is_fresh(config) or name in others else [name, *others]
 
     def _try_out(self, name: str) -> None:
         config = self._presets[name]

@@ -132,7 +132,8 @@ def check_demucs_installed() -> None:
     """
     if find_spec("demucs") is None:
         raise MissingToolError(
-            "HTDemucs needs the package demucs, which is not installed; install streamsep[demucs]"
+            "HTDemucs needs the package demucs, which is not installed; "
+            "'uv sync --inexact --extra demucs' installs it"
         )
 
 

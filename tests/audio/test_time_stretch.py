@@ -88,5 +88,5 @@ def test_a_missing_library_is_named_with_what_installs_it(monkeypatch):
         return importing(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(MissingToolError, match=r"python-stretch.*pip install 'streamsep\[training"):
+    with pytest.raises(MissingToolError, match=r"python-stretch.*uv sync .*--extra training"):
         require_time_stretch()

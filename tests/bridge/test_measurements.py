@@ -247,6 +247,25 @@ def test_nobody_is_refused_for_what_other_work_had_made_slow() -> None:
         assert engine.offer(hello()).preset == "short"
 
 
+def test_nobody_is_refused_for_a_measurement_of_a_moment_that_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    separator = Counting(0.06)  # the machine has something else to do while the engine starts
+    with an_engine(separator, preset="longest") as engine:
+        engine.get_ready_for(hello("short"))
+        with pytest.raises(OfferRefusedError, match="take preset long or longest"):
+            engine.offer(hello("short"))
+        assert engine.is_ready_for(hello("short"))
+        separator.sleep_s = 0.0
+        count = len(separator.segments)
+        monkeypatch.setattr("bridge.server.measurements._FRESH_S", 0.0)
+        assert not engine.is_ready_for(hello("short"))
+        engine.get_ready_for(hello("short"))
+        assert engine.offer(hello("short")).preset == "short"
+        # Those that held need not be measured for it again.
+        assert len(separator.segments) == count + PRESET_HOPS
+
+
 def test_a_figure_that_cannot_be_kept_is_used_all_the_same(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

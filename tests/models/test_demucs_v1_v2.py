@@ -245,7 +245,7 @@ def test_a_step_of_the_innermost_layer_is_made_of_the_minimum_segment():
         ({"hidden": 0}, "hidden must be at least 1, got 0"),
         ({"stride": 1}, "stride must be at least 2, got 1"),
         ({"kernel_size": 3}, "kernel_size must be at least the stride 4"),
-        ({"sources": ()}, "at least one source"),
+        ({"sources": ()}, "from one source to 32, got 0"),
         ({"lstm_layers": -1}, "lstm_layers must be at least 0, got -1"),
     ],
 )

@@ -368,7 +368,7 @@ def test_a_program_of_another_format_is_one_line(folder, tmp_path, pretended, re
 
 def test_without_onnxruntime_the_message_says_what_to_install(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(MissingToolError, match=r"onnxruntime is not .* install streamsep\[onnx\]"):
+    with pytest.raises(MissingToolError, match=r"onnxruntime is not .*uv sync .*--extra onnx"):
         load_model(folder / "any_onnx.yaml")
 
 

@@ -54,7 +54,7 @@ def test_a_missing_program_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_missing_package_is_named() -> None:
-    with pytest.raises(MissingToolError, match=r"streamsep\[sampled\]"):
+    with pytest.raises(MissingToolError, match=r"uv sync .*--extra sampled"):
         tools.load_package("no_such_package_of_ours")
 
 

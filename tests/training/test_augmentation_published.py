@@ -210,5 +210,5 @@ def test_a_missing_library_is_named_before_any_work_is_done(monkeypatch):
         return importing(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(MissingToolError, match=r"python-stretch.*pip install 'streamsep\[training"):
+    with pytest.raises(MissingToolError, match=r"python-stretch.*uv sync .*--extra training"):
         Repitch(0.2, 2, 0.05, 0.12, RATE)

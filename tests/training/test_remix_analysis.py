@@ -118,5 +118,5 @@ def test_a_damaged_stem_is_named(tmp_path):
 
 def test_without_librosa_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "librosa", None)
-    with pytest.raises(MissingToolError, match=r"librosa.*streamsep\[training\]"):
+    with pytest.raises(MissingToolError, match=r"librosa.*uv sync .*--extra training"):
         find_beats(drum_beats(BEATS, LENGTH), RATE)

@@ -106,5 +106,5 @@ def test_curves_are_cut_where_a_run_goes_on(tmp_path):
 
 def test_without_tensorboard_one_line_says_so(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with pytest.raises(MissingToolError, match=r"only the tables .* streamsep\[training\]"):
+    with pytest.raises(MissingToolError, match=r"only the tables .*uv sync .*--extra training"):
         TensorBoardLog(tmp_path, 0)

@@ -47,7 +47,7 @@ class OnnxProgram:
         except ImportError as error:
             raise MissingToolError(
                 f"{path} is an ONNX program and onnxruntime is not installed; "
-                "install streamsep[onnx]"
+                "'uv sync --inexact --extra onnx' installs it"
             ) from error
         self._onnxruntime: Any = onnxruntime
         self._path = path
