@@ -77,4 +77,4 @@ def render(
         soundfonts=soundfont or None,
         jobs=jobs or os.cpu_count() or 1,
     )
-    typer.echo(f"{len(songs)} songs in {out}")
+    typer.echo(f"{len(songs)} song{'s' * (len(songs) != 1)} in {out}")
