@@ -28,8 +28,11 @@ silent. `benchmarks/incremental.py` measures what that amounts to. All layers ar
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+import torch
+
+from streamsep.devices.side_by_side import side_by_side, threads
 from streamsep.models.incremental.encoders import MovingLayer
 from streamsep.models.incremental.window import Window, WindowStatistics, gathered
 from streamsep.models.tuned.hybrid import TunedHybridDemucs
@@ -37,11 +40,14 @@ from streamsep.models.tuned.tune import tuned_beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import TypeAlias
 
     from torch import Tensor
 
     from streamsep.models.hybrid_config import HybridDemucsConfig
     from streamsep.models.hybrid_demucs import HybridDemucs
+
+    _Take: TypeAlias = Callable[[Sequence[slice]], Tensor]
 
 __all__ = ["HybridFollower"]
 
@@ -52,6 +58,26 @@ one and a half of them lie on each side of the hop in the middle."""
 _SWEPT_WITHIN = 6
 """Frames within whose time the sweep has gone over all that is kept; eight would be a tenth less
 work, with older statistics. From a hop of 8192 on all of the window is computed anew."""
+
+_WIDE = 32
+"""Channels of the outermost layer from which on one thread for each branch is not enough. Below,
+operations are so short that more threads gain a tenth at best (the starter's inner layers: 23 ms
+for 24), and lose tenfold whenever another program wants one of the processors."""
+
+
+class _Teams(NamedTuple):
+    """How many of torch's threads each has; with none, the second branch follows the first."""
+
+    own: int
+    beside: int
+    joined: int
+
+
+class _Moments(NamedTuple):
+    """Of what goes into a branch: mean and deviation, [B, 1, 1, 1]."""
+
+    mean: Tensor
+    deviation: Tensor
 
 
 class HybridFollower:
@@ -161,27 +187,39 @@ class HybridFollower:
         """
         segment = segment.to(self._network.device)
         moved = min(self._frames, self._begin(len(segment)) + hops * self._hop_frames)
-        mean, deviation = self._advance_spectrum(segment, moved)
-        wave = segment[:, :, None]
-        wave_mean = wave.mean(dim=(1, 2, 3), keepdim=True)
-        wave_deviation = wave.std(dim=(1, 2, 3), keepdim=True)
-        self._advance_encoders(
-            partial(self._normalised, self._spectrum.steps, mean, deviation),
-            partial(self._normalised, wave, wave_mean, wave_deviation),
-            moved,
-        )
-        x, xt = self._through_inner_layers()
-        stems = self._wave_stems(xt) * wave_deviation + wave_mean
-        stems += self._spectral_stems(x, mean, deviation)
+        swept = self._sweep(moved)
+        teams = self._teams()
+        with threads(teams.own):
+            of_spectrum, of_wave = side_by_side(
+                partial(self._advance_spectral_encoders, segment, moved, swept),
+                partial(self._advance_wave_encoders, segment, moved, swept),
+                second_threads=teams.beside,
+            )
+            with threads(teams.joined):
+                x, xt, steps = self._through_inner_layers(moved, swept)
+            stems, from_wave = side_by_side(
+                partial(self._spectral_stems, x, of_spectrum),
+                partial(self._wave_stems, xt, steps, of_wave),
+                second_threads=teams.beside,
+            )
+        stems += from_wave
         self._network.settle()
         return stems
 
-    def _normalised(
-        self, x: Tensor, mean: Tensor, deviation: Tensor, stretches: Sequence[slice]
-    ) -> Tensor:
+    def _teams(self) -> _Teams:
+        """How torch's threads of this one are shared out among the branches."""
+        count = torch.get_num_threads()
+        if count == 1 or self._network.device.type != "cpu":
+            return _Teams(own=count, beside=0, joined=count)
+        if self._network.config.hidden < _WIDE:
+            return _Teams(own=1, beside=1, joined=1)
+        own = count - count // 2
+        return _Teams(own=own, beside=count // 2, joined=max(2, own))
+
+    def _normalised(self, x: Tensor, moments: _Moments, stretches: Sequence[slice]) -> Tensor:
         """Some stretches of x [B, C, F, T], as the outermost layers take them."""
-        taken = gathered(x, stretches) - mean
-        return taken.div_(1e-5 + deviation).to(self._network.dtype)
+        taken = gathered(x, stretches) - moments.mean
+        return taken.div_(1e-5 + moments.deviation).to(self._network.dtype)
 
     def _begin(self, batch: int) -> int:
         """Have a window to go on from; return by how many frames a hop moves it further at first.
@@ -203,8 +241,28 @@ class HybridFollower:
             for layer, of_other in zip(own, others, strict=True):
                 layer.begin_as(of_other, batch)
 
-    def _advance_spectrum(self, segment: Tensor, moved: int) -> tuple[Tensor, Tensor]:
-        """Move the spectrogram; return its mean and deviation, [B, 1, 1, 1]."""
+    def _advance_spectral_encoders(self, segment: Tensor, moved: int, swept: slice) -> _Moments:
+        """Move the spectrogram and what the outer layers make of it alone."""
+        moments = self._advance_spectrum(segment, moved)
+        take: _Take = partial(self._normalised, self._spectrum.steps, moments)
+        for layer, _ in self._outer[:-1]:
+            layer.advance(take, moved, swept)
+            take = layer.output.take
+        return moments
+
+    def _advance_wave_encoders(self, segment: Tensor, moved: int, swept: slice) -> _Moments:
+        """Move what the outer layers make of the waveform."""
+        wave = segment[:, :, None]
+        mean = wave.mean(dim=(1, 2, 3), keepdim=True)
+        moments = _Moments(mean, wave.std(dim=(1, 2, 3), keepdim=True))
+        take: _Take = partial(self._normalised, wave, moments)
+        for _, layer in self._outer:
+            layer.advance(take, moved, swept)
+            take = layer.output.take
+        return moments
+
+    def _advance_spectrum(self, segment: Tensor, moved: int) -> _Moments:
+        """Move the spectrogram."""
         for each in (self._spectrum, self._statistics):
             each.move(moved)
         count = min(self._frames, moved + _BEYOND)
@@ -213,7 +271,7 @@ class HybridFollower:
             self._analyse(segment, slice(0, _BEYOND))
         mean, variance = self._statistics.moments(correction=1)
         shape = (-1, 1, 1, 1)
-        return mean.view(shape), variance.sqrt().view(shape)
+        return _Moments(mean.view(shape), variance.sqrt().view(shape))
 
     def _analyse(self, segment: Tensor, frames: slice) -> None:
         """Compute some frames of the spectrogram, from or up to an end of the window."""
@@ -224,20 +282,6 @@ class HybridFollower:
         x = self._network.representation.to_channels(own)
         self._spectrum.write(frames.start, x)
         self._statistics.write(frames.start, x.flatten(1, 2))
-
-    def _advance_encoders(
-        self,
-        take: Callable[[Sequence[slice]], Tensor],
-        take_wave: Callable[[Sequence[slice]], Tensor],
-        moved: int,
-    ) -> None:
-        """Move the outer encoder layers; both functions give stretches of what goes in."""
-        swept = self._sweep(moved)
-        merge = self._network.config.merge_layer
-        for index, (freq, time) in enumerate(self._outer):
-            time.advance(take_wave, moved, swept)
-            freq.advance(take, moved, swept, time.output if index == merge else None)
-            take, take_wave = freq.output.take, time.output.take
 
     def _sweep(self, moved: int) -> slice:
         """The kept frames to compute anew: from the right to the left of the window, and again.
@@ -258,13 +302,19 @@ class HybridFollower:
         keeps = all(freq.keeps(moved, swept) for freq, _ in self._outer[:-1])
         return swept if keeps else slice(begin, end)
 
-    def _through_inner_layers(self) -> tuple[Tensor, Tensor]:
-        """Compute E4 to D4; return what the outer decoders begin with, windows of both branches."""
+    def _through_inner_layers(self, moved: int, swept: slice) -> tuple[Tensor, Tensor, int]:
+        """Join the branches, E4 to D4.
+
+        Returns:
+            What the outer decoders begin with, windows of both branches, and how many steps the
+            first of the waveform's makes of its own.
+        """
         network, merge = self._network, self._network.config.merge_layer
+        (*_, (below, below_time)), (joined, time) = self._outer[:-1], self._outer[-1]
+        joined.advance(below.output.take, moved, swept, time.output)
         innermost = network.freq_encoder[merge:]
-        joined, _ = self._outer[merge]
         skips = [innermost[0].finish(joined.output.steps)]
-        lengths = [self._outer[merge - 1][1].output.length]
+        lengths = [below_time.output.length]
         for encode in innermost[1:]:
             lengths.append(skips[-1].shape[-1])
             skips.append(encode(skips[-1]))
@@ -272,10 +322,9 @@ class HybridFollower:
         for decode in network.freq_decoder[: len(innermost)]:
             x, before_last = decode(x, skips.pop(), length := lengths.pop())
         assert x is not None
-        xt, _ = network.time_decoder[0](before_last, None, length)
-        return x, xt
+        return x, before_last, length
 
-    def _spectral_stems(self, x: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
+    def _spectral_stems(self, x: Tensor, moments: _Moments) -> Tensor:
         """Decode the spectrogram around what is wanted: [B, S, C, wanted]."""
         network, config = self._network, self._network.config
         # A sample takes part in the frames up to two before and two after its own; every layer
@@ -289,15 +338,18 @@ class HybridFollower:
             x, _ = network.freq_decoder[config.depth - 1 - index](x, skip, 0)
             before = seen
         x = x[..., emitted.start - before.start : emitted.stop - before.start].float()
-        x = (x * deviation + mean).reshape(len(x), len(network.sources), -1, *x.shape[2:])
+        x = (x * moments.deviation + moments.mean).reshape(
+            len(x), len(network.sources), -1, *x.shape[2:]
+        )
         spectra = network.representation.to_spectrograms(x, x)
         begin = emitted.start * self._frame
         waves = network.spectrogram.synthesise(spectra, emitted.stop * self._frame - begin)
         return waves[..., self._wanted.start - begin : self._wanted.stop - begin]
 
-    def _wave_stems(self, xt: Tensor) -> Tensor:
-        """Decode the waveform around what is wanted: [B, S, C, wanted], not yet denormalised."""
+    def _wave_stems(self, xt: Tensor, steps: int, moments: _Moments) -> Tensor:
+        """Decode the waveform around what is wanted: [B, S, C, wanted]."""
         network, merge = self._network, self._network.config.merge_layer
+        xt, _ = network.time_decoder[0](xt, None, steps)
         seen = self._around(self._wave_margin())
         steps = self._frame // network.config.stride**merge
         xt = xt[..., seen.start * steps : seen.stop * steps]
@@ -309,7 +361,8 @@ class HybridFollower:
         begin = seen.start * self._frame
         wanted = slice(self._wanted.start - begin, self._wanted.stop - begin)
         stems = xt[:, :, 0, wanted].float()
-        return stems.reshape(len(xt), len(network.sources), network.channels, -1)
+        stems = stems.reshape(len(xt), len(network.sources), network.channels, -1)
+        return stems * moments.deviation + moments.mean
 
     def _around(self, margin: int) -> slice:
         """The frames of what is wanted and some around them, within the window."""
