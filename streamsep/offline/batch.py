@@ -88,7 +88,7 @@ def separate_batch(
         model: the network.
         options: how, and what to write.
         layout: where the stems go.
-        jobs: segments, or batches of them, computed at the same time, at least 1.
+        jobs: tracks separated at the same time, at least 1.
         skip_existing: leave out tracks whose stems are all there already; such stems are whole.
         observer: is told how it is getting on.
         renderer: what is made of the stems, instead of writing those that the options ask for.
@@ -108,7 +108,7 @@ def separate_batch(
     jobs = min(jobs, max(1, len(found)))
     with (
         ThreadPoolExecutor(under_way, "separate") as pool,
-        share_network(model, options, renderer=renderer, workers=jobs) as network,
+        share_network(model, options, renderer=renderer, tracks=jobs) as network,
     ):
         try:
             return batch.run(pool, network)
@@ -123,7 +123,7 @@ def tracks_under_way(tracks: int, jobs: int, options: SeparationOptions) -> int:
 
     Args:
         tracks: in the batch.
-        jobs: segments, or batches of them, computed at the same time.
+        jobs: tracks separated at the same time, but for one whose turn comes next.
         options: as of `separate_batch`.
     """
     return max(1, min(tracks, max(jobs + 1, options.effective_batch)))

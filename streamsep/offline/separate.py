@@ -11,6 +11,7 @@ from streamsep.devices.out_of_memory import is_out_of_memory, release_memory, tr
 from streamsep.engine import OverlapConfig
 from streamsep.errors import ConfigError
 from streamsep.models import load_model
+from streamsep.models.file_segments import segments_at_once
 from streamsep.offline.layout import OutputLayout
 from streamsep.offline.options import SeparationOptions
 from streamsep.offline.selection import StemSelector
@@ -134,7 +135,7 @@ def share_network(
     options: SeparationOptions,
     *,
     renderer: Renderer | None = None,
-    workers: int = 1,
+    tracks: int = 1,
 ) -> SharedNetwork:
     """A network from which tracks that are separated alike can have seats; a context manager.
 
@@ -142,12 +143,17 @@ def share_network(
         model: the network.
         options: how the tracks are separated.
         renderer: what is made of their stems, instead of writing those that the options ask for.
-        workers: threads that compute.
+        tracks: how many have a seat at the same time; as many threads compute, or more where more
+            of the network's segments are best computed beside each other.
     """
     if renderer is None:
         model = model.restrict(options.needed_stems(model.sources))
     tiling = options.tiling or OverlapConfig(segment=model.segment, overlap=model.overlap)
-    return SharedNetwork(model, SharedTiling(tiling, model), Room(options.effective_batch, workers))
+    batch = options.effective_batch
+    workers = tracks
+    if batch == 1:
+        workers = max(tracks, segments_at_once(model.separator, tiling.segment))
+    return SharedNetwork(model, SharedTiling(tiling, model), Room(batch, workers, tracks))
 
 
 def stem_selector(model: LoadedModel, options: SeparationOptions) -> Renderer:

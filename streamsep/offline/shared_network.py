@@ -22,7 +22,7 @@ import logging
 import threading
 import time
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
 import torch
@@ -54,24 +54,26 @@ class Room:
     Attributes:
         batch: segments that are computed together, at least 1.
         workers: threads that compute, at least 1.
+        tracks: how many the network is to be kept busy by, at least 1.
     """
 
     batch: int = 1
     workers: int = 1
+    tracks: int = 1
 
     @property
     def ahead(self) -> int:
         """Segments that a track hands in beyond the one it waits for.
 
-        While one batch is computed, another one can gather.
+        While its share of the batches is computed, another one can gather.
         """
-        return 2 * self.batch - 1
+        return 2 * self.batch * -(-self.workers // self.tracks) - 1
 
     def smaller(self, computed: int) -> Room | None:
         """The room after a batch of so many segments did not fit; None if it was the least."""
         if computed > 1:
-            return Room(computed // 2, self.workers)
-        return Room(1, self.workers // 2) if self.workers > 1 else None
+            return replace(self, batch=computed // 2)
+        return replace(self, batch=1, workers=self.workers // 2) if self.workers > 1 else None
 
 
 @dataclass(slots=True, eq=False)

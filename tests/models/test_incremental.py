@@ -61,6 +61,26 @@ def test_a_segment_far_from_the_last_is_as_the_network_separates_it(network: Hyb
     assert agreement_db(got, network(segment)[..., WANTED]) > 100
 
 
+@pytest.mark.parametrize("hidden", [4, 32], ids=["narrow", "wide"])
+@pytest.mark.parametrize("threads", [2, 3, 4])
+def test_on_more_threads_it_says_the_same_and_leaves_as_many(hidden: int, threads: int) -> None:
+    torch.manual_seed(0)
+    network = HybridDemucs(replace(SMALL, hidden=hidden)).eval().requires_grad_(False)
+    stream, before = noise(3), torch.get_num_threads()
+    alone, together = follower(network), follower(network)
+    try:
+        for k in range(4):
+            segment = stream[..., k * HOP : k * HOP + SEGMENT]
+            torch.set_num_threads(1)
+            expected = alone(segment)
+            torch.set_num_threads(threads)
+            got = together(segment)
+            assert torch.get_num_threads() == threads
+            assert agreement_db(got, expected) > 100
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_after_a_reset_it_is_as_new(network: HybridDemucs) -> None:
     following, stream = follower(network), noise(3)
     first = [following(stream[..., k * HOP : k * HOP + SEGMENT]) for k in range(3)]

@@ -5,6 +5,7 @@ order that a processor is fast at, for files, where one segment comes after the 
 `hybrid.py`. Live streams are followed hop by hop on its layers (`models/incremental/`).
 """
 
+from streamsep.models.tuned.hybrid import TunedHybridDemucs
 from streamsep.models.tuned.precision import (
     TUNED_PRECISIONS,
     TunedPrecision,
@@ -13,4 +14,11 @@ from streamsep.models.tuned.precision import (
 )
 from streamsep.models.tuned.tune import tune
 
-__all__ = ["TUNED_PRECISIONS", "TunedPrecision", "has_bfloat16", "tune", "tuned_precision"]
+__all__ = [
+    "TUNED_PRECISIONS",
+    "TunedHybridDemucs",
+    "TunedPrecision",
+    "has_bfloat16",
+    "tune",
+    "tuned_precision",
+]

@@ -10,6 +10,7 @@ attention and statistics are in float32 even then.
 from __future__ import annotations
 
 import itertools
+import math
 from collections import deque
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -106,6 +107,23 @@ class TunedHybridDemucs:
             return None
         return HybridFollower(self, segment=segment, hop=hop, wanted=wanted)
 
+    def skips_bytes(self, segment: int) -> int:
+        """Memory for what the encoder keeps of so many samples until the decoder meets it."""
+        frames = -(-segment // (self.config.n_fft // 4))
+        of_spectrum = 1, 2 * self.channels, self.config.n_fft // 2, frames
+        shapes = self._skips(of_spectrum, (1, self.channels, 1, segment))
+        return sum(math.prod(shape) for shape in shapes) * self.dtype.itemsize
+
+    def _skips(
+        self, of_spectrum: Sequence[int], of_wave: Sequence[int]
+    ) -> list[tuple[int, int, int, int]]:
+        """Shapes of the outer layers' skips, those of the spectrum first."""
+        outer = self.config.merge_layer
+        return [
+            *_shapes(self.freq_encoder[:outer], of_spectrum),
+            *_shapes(self.time_encoder[:outer], of_wave),
+        ]
+
     @torch.inference_mode()
     def __call__(self, mix: Tensor) -> Tensor:
         """Separate a mixture float32 [B, C, T], any T from 1, into [B, S, C, T]."""
@@ -150,9 +168,7 @@ class TunedHybridDemucs:
 
     def _encode(self, x: Tensor, xt: Tensor) -> tuple[list[Tensor], list[Tensor], list[int]]:
         outer = self.config.merge_layer
-        places = self._workspace.take(
-            _shapes(self.freq_encoder[:outer], x) + _shapes(self.time_encoder[:outer], xt)
-        )
+        places = self._workspace.take(self._skips(x.shape, xt.shape))
         skips: list[Tensor] = []
         skips_time: list[Tensor] = []
         lengths = []
@@ -205,9 +221,9 @@ class TunedHybridDemucs:
         return self._workspace.take([(batch, own, bins, steps), shape])[1].zero_()
 
 
-def _shapes(layers: Sequence[TunedEncoder], x: Tensor) -> list[tuple[int, int, int, int]]:
-    """Of what layers make of x [B, C, F, T], one after the other."""
-    batch, _, bins, steps = x.shape
+def _shapes(layers: Sequence[TunedEncoder], of: Sequence[int]) -> list[tuple[int, int, int, int]]:
+    """Of what layers make of something of shape [B, C, F, T], one after the other."""
+    batch, _, bins, steps = of
     shapes = []
     for layer in layers:
         if layer.shape.along_frequency:

@@ -8,6 +8,7 @@ slowest code: at 48 channels in bfloat16 that took more than half of a hop.
 
 from __future__ import annotations
 
+import threading
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
@@ -64,6 +65,8 @@ class PackedWeight:
         self._geometry = (list(padding), list(stride), list(dilation), 1)
         self._orders: dict[bytes, Tensor] = {}
         self._of_shape: dict[torch.Size, Tensor] = {}
+        # Several threads may compute segments; only one of them should pack.
+        self._packing = threading.Lock()
 
     @property
     def orders(self) -> int:
@@ -74,11 +77,18 @@ class PackedWeight:
         """The weight as a convolution of an input [B, C_in, F, T] wants it."""
         packed = self._of_shape.get(shape)
         if packed is None:
-            if self._orders and _PASSING.get():
-                return next(iter(self._orders.values()))
-            if len(self._of_shape) >= _MOST_SHAPES:
-                self._of_shape.clear()
-            packed = self._of_shape[shape] = self._find(shape)
+            with self._packing:
+                packed = self._of_shape.get(shape)
+                if packed is None:
+                    packed = self._new_for(shape)
+        return packed
+
+    def _new_for(self, shape: torch.Size) -> Tensor:
+        if self._orders and _PASSING.get():
+            return next(iter(self._orders.values()))
+        if len(self._of_shape) >= _MOST_SHAPES:
+            self._of_shape.clear()
+        packed = self._of_shape[shape] = self._find(shape)
         return packed
 
     def _find(self, shape: torch.Size) -> Tensor:
