@@ -27,6 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from streamsep.models.tuned.matrix_product import MatrixProduct
 from streamsep.models.tuned.packed_weight import PackedWeight
 
 if TYPE_CHECKING:
@@ -81,15 +82,12 @@ class PackedConvolution:
         self._geometry = (list(padding), list(stride), list(dilation), 1)
         self._bias = bias.to(dtype)
         self._weight: Tensor | None = weight.to(dtype)
-        self._matrix: Tensor | None = None
+        self._product: MatrixProduct | None = None
         self._packed: PackedWeight | None = None
         if not can_pack(weight):
             return
         if weight.shape[2:] == (1, 1) and set(stride) == {1} and not any(padding):
-            # A matrix product of all steps keeps to one order, however many they are.
-            self._matrix = torch.ops.mkldnn._reorder_linear_weight(
-                self._weight[:, :, 0, 0].contiguous(), None
-            )
+            self._product = MatrixProduct(self._weight[:, :, 0, 0], self._bias)
         else:
             self._packed = PackedWeight(self._weight, padding, stride, dilation)
         self._weight = None
@@ -108,11 +106,8 @@ class PackedConvolution:
                 x, weight, self._bias, *self._geometry, activation, [], "none"
             )
             return torch.as_tensor(y)
-        if self._matrix is not None:
-            y = torch.ops.mkldnn._linear_pointwise(
-                x.permute(0, 2, 3, 1), self._matrix, self._bias, activation, [], "none"
-            )
-            return torch.as_tensor(y.permute(0, 3, 1, 2))
+        if self._product is not None:
+            return self._product(x.permute(0, 2, 3, 1), activation).permute(0, 3, 1, 2)
         assert self._weight is not None
         padding, stride, dilation, _ = self._geometry
         y = F.conv2d(x, self._weight, self._bias, stride, padding, dilation)
