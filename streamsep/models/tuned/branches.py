@@ -7,10 +7,10 @@ goes into it. With h [q, T] the input, s its sum along time and G = h hᵀ its G
     Σ(Wh + b)   =  (1ᵀW) s + T·1ᵀb
     Σ(Wh + b)²  =  ⟨G, WᵀW⟩ + 2(Wᵀb)ᵀs + T·bᵀb
 
-Once mean μ and deviation 1/r are known, the norm is a convolution as well, of h with two channels
+Once mean μ and deviation 1/r are known, the norm is a convolution as well, of h with three channels
 more, and so are its weight w, its bias β and the learnt gain of the branch::
 
-    w ⊙ r(Wh + b − μ) + β  =  [w⊙W  w⊙b  −w] [r·h; r; r·μ] + β
+    w ⊙ r(Wh + b − μ) + β  =  [w⊙W  w⊙b  −w  β] [r·h; r; r·μ; 1]
 
 What was four passes over 2C channels is one convolution with a GLU.
 """
@@ -135,11 +135,12 @@ class _NormalisedGate:
         if dtype != torch.float32:
             # The two factors that hold for a whole row come in two parts, so as not to be rounded.
             columns += columns[1:]
+        columns.append(beta[:, None])
         unused = -sum(column.shape[1] for column in columns) % _ALIGNED
         columns.append(weight.new_zeros(len(weight), unused))
         self._unused = unused
         joined = torch.cat(columns, dim=1).float().to(place)
-        self._gate = GatedConvolution(joined[:, :, None, None], beta.float().to(place), dtype=dtype)
+        self._gate = GatedConvolution(joined[:, :, None, None], None, dtype=dtype)
 
     def __call__(self, h: Tensor, onto: Tensor, among: Tensor | None = None) -> Tensor:
         """Widen rows h [R, T, q] and add them to rows [R, C, 1, T] in place.
@@ -154,6 +155,7 @@ class _NormalisedGate:
         parts = [rows.to(h.dtype)]
         if h.dtype != torch.float32:
             parts.append((rows - parts[0]).to(h.dtype))
+        parts.append(h.new_ones(len(h), 1))
         parts.append(h.new_zeros(len(h), self._unused))
         constant = torch.cat(parts, dim=1)[:, None]
         channels = h.shape[2]

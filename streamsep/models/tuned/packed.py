@@ -62,7 +62,7 @@ class PackedConvolution:
 
     Args:
         weight: float32 [C_out, C_in, K_F, K_T].
-        bias: float32 [C_out].
+        bias: float32 [C_out], or None.
         stride: along F and T.
         padding: zeros on both sides, likewise.
         dilation: likewise.
@@ -72,7 +72,7 @@ class PackedConvolution:
     def __init__(
         self,
         weight: Tensor,
-        bias: Tensor,
+        bias: Tensor | None,
         *,
         stride: Sequence[int] = (1, 1),
         padding: Sequence[int] = (0, 0),
@@ -80,7 +80,7 @@ class PackedConvolution:
         dtype: torch.dtype,
     ) -> None:
         self._geometry = (list(padding), list(stride), list(dilation), 1)
-        self._bias = bias.to(dtype)
+        self._bias = None if bias is None else bias.to(dtype)
         self._weight: Tensor | None = weight.to(dtype)
         self._product: MatrixProduct | None = None
         self._packed: PackedWeight | None = None
@@ -119,7 +119,7 @@ class GatedConvolution:
 
     Args:
         weight: float32 [2C, C_in, K_F, K_T]; the second half of the channels is the gate.
-        bias: float32 [2C].
+        bias: float32 [2C], or None.
         padding: zeros on both sides along F and T.
         dtype: as of a `PackedConvolution`.
     """
@@ -127,15 +127,16 @@ class GatedConvolution:
     def __init__(
         self,
         weight: Tensor,
-        bias: Tensor,
+        bias: Tensor | None,
         *,
         padding: Sequence[int] = (0, 0),
         dtype: torch.dtype,
     ) -> None:
+        biases = (None, None) if bias is None else bias.chunk(2)
         # Each half owns its memory, and gives it back when it is packed.
         self._value, self._gate = (
             PackedConvolution(half.clone(), half_bias, padding=padding, dtype=dtype)
-            for half, half_bias in zip(weight.chunk(2), bias.chunk(2), strict=True)
+            for half, half_bias in zip(weight.chunk(2), biases, strict=True)
         )
 
     def __call__(self, x: Tensor, onto: Tensor | None = None) -> Tensor:
