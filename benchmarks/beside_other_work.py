@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 import statistics
 import subprocess
 import sys
@@ -34,6 +33,8 @@ from common import in_fresh_process, write_results
 from file_separation import write_weights
 from rich.console import Console
 from rich.table import Table
+
+from streamsep.measuring.machine import usable_cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,7 +82,7 @@ def main(
             in_fresh_process(write_weights, Path(network), hidden)
         noise = np.random.default_rng(0).standard_normal((FILE_S * RATE, 2)) * 0.1
         soundfile.write(song, noise, RATE, subtype="FLOAT")
-        for busy in range((os.cpu_count() or 1) + 1):
+        for busy in range(usable_cores() + 1):
             with busy_processes(busy):
                 hops = in_fresh_process(time_hops, network, preset, seconds)
                 plain = in_fresh_process(time_plain_segments, network, preset, seconds)
@@ -126,6 +127,9 @@ def count_for_ever() -> None:
 
 def time_hops(name: str, preset: str, seconds: float) -> list[float]:
     """Seconds that each hop of a stream took, one after the other."""
+    from streamsep.cli.app import let_threads_sleep
+
+    let_threads_sleep()  # as for every command, before torch is imported
     import torch
 
     from streamsep import StreamConfig, StreamingSeparator, load_preset, load_separator

@@ -37,7 +37,7 @@ from streamsep.cli.train import train
 from streamsep.cli.vst import vst
 from streamsep.errors import StreamSepError
 
-__all__ = ["app", "main"]
+__all__ = ["app", "let_threads_sleep", "main"]
 
 app = typer.Typer(
     name="streamsep",
@@ -102,7 +102,7 @@ app.command("export")(export)
 def main() -> None:
     """Run the command line; the exit code is 0, 1 if some of the work failed, 2 or 130."""
     escape_what_cannot_be_encoded()
-    _let_threads_sleep()
+    let_threads_sleep()
     try:
         # Not typer's own "standalone" mode: that prints usage errors as a page.
         code = app(
@@ -128,13 +128,14 @@ def main() -> None:
     sys.exit(code or 0)
 
 
-def _let_threads_sleep() -> None:
+def let_threads_sleep() -> None:
     """Let OpenMP's threads wait awake for each other for a millisecond, and asleep from then on.
 
     They look for news up to 300,000 times, which takes many turns of a scheduler: whoever waits has
     the processor that the one needs who is waited for, if another program has the other. Alone, a
-    file takes as long with either; beside such a program, 5.7 s for 8 to 17. OpenMP reads it when
-    torch is imported.
+    file takes as long with either; beside such a program, 5.7 s for 8 to 17.
+
+    The OpenMP that is told so is GNU's, torch's on Linux. It reads this when torch is imported.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "20000")

@@ -1,44 +1,48 @@
-"""Two computations at the same time, each on processors of its own.
+"""Two computations at the same time, and computations with other threads than the caller's.
 
 OpenMP shares every single operation out among all threads, which meet again behind it. For a
 network of thousands of small operations that is dearly bought. It costs half as much processor
 time again, and as soon as another program keeps one of the processors busy, everybody waits at
 every meeting until the one that was interrupted goes on: a hop of 70 ms was seen to take 900. Two
 parts that need nothing of each other can be computed by a thread each, which meet once.
+
+How many threads share an operation is never changed on the way. torch would take the new number
+for one that holds for all threads that begin later, and OpenMP would end some threads of a team and
+begin others. Instead every thread has companions, each of which keeps to a number of its own.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
-from concurrent.futures import Future
-from contextlib import contextmanager
+from concurrent.futures import Future, wait
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-__all__ = ["side_by_side", "threads"]
+__all__ = ["side_by_side", "with_threads"]
 
 A = TypeVar("A")
 B = TypeVar("B")
 
 
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Within it, the calling thread computes with so many of torch's threads, itself among them."""
-    before = torch.get_num_threads()
-    if count == before:
-        yield
-        return
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+def with_threads(count: int, work: Callable[[], A]) -> A:
+    """Compute something with so many of torch's threads; returns when it is done.
+
+    It is computed by the calling thread if that has as many, or else by one that waits beside it
+    from the first call on until it ends. Gradients are recorded there or not as they are here.
+
+    Raises:
+        Exception: whatever it raises.
+    """
+    if count == torch.get_num_threads():
+        return work()
+    return side_by_side(lambda: None, work, second_threads=count)[1]
 
 
 def side_by_side(
@@ -48,8 +52,7 @@ def side_by_side(
 
     Args:
         first: is computed by the calling thread.
-        second: is computed meanwhile by another, which waits beside this one from the first call on
-            until this one ends; gradients are recorded there or not as they are here.
+        second: is computed meanwhile by another one, as in `with_threads`.
         second_threads: how many of torch's threads it has; 0 if it is to be computed here instead,
             before the first.
 
@@ -59,51 +62,85 @@ def side_by_side(
     if second_threads < 1:
         done = second()
         return first(), done
-    companion: _Companion | None = getattr(_of_thread, "companion", None)
-    if companion is None:
-        companion = _of_thread.companion = _Companion()
-    inference = torch.is_inference_mode_enabled()
+    inference, gradients = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
 
     def beside() -> B:
-        with torch.inference_mode(inference), threads(second_threads):
+        with torch.inference_mode(inference), torch.set_grad_enabled(gradients):
             return second()
 
-    pending = companion.begin(beside)
+    pending = _companion(second_threads).begin(beside)
     try:
-        own = first()
+        return first(), pending.result()
     except BaseException:
-        pending.exception()  # it must not go on with what the caller may now take apart
+        wait([pending])  # it must not go on with what the caller may now take apart
         raise
-    return own, pending.result()
+    finally:
+        del pending  # an error holds this frame, and would hold itself
+
+
+class _Task(Generic[A]):
+    """What a companion is asked for."""
+
+    def __init__(self, work: Callable[[], A]) -> None:
+        self._work = work
+        self.result: Future[A] = Future()
+
+    def run(self) -> None:
+        try:
+            self.result.set_result(self._work())
+        except BaseException as error:  # noqa: BLE001 - it is raised where it was asked for
+            self.result.set_exception(error)
+            del self  # an error holds this frame, and would hold itself and what it was about
 
 
 class _Companion:
-    """A thread that computes beside another one, one thing after the other."""
+    """A thread that computes beside another one, one thing after the other.
 
-    def __init__(self) -> None:
+    Args:
+        count: how many of torch's threads it has.
+    """
+
+    def __init__(self, count: int) -> None:
         self._asked: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        threading.Thread(target=_work_off, args=(self._asked,), name="beside", daemon=True).start()
+        settled = threading.Event()
+        work = threading.Thread(
+            target=_work_off, args=(self._asked, count, settled), name="beside", daemon=True
+        )
+        work.start()
+        settled.wait()
         weakref.finalize(self, self._asked.put, None)
 
     def begin(self, work: Callable[[], B]) -> Future[B]:
-        result: Future[B] = Future()
-
-        def run() -> None:
-            try:
-                result.set_result(work())
-            except BaseException as error:  # noqa: BLE001 - it is raised where it was asked for
-                result.set_exception(error)
-
-        self._asked.put(run)
-        return result
+        task = _Task(work)
+        self._asked.put(task.run)
+        return task.result
 
 
-def _work_off(asked: SimpleQueue[Callable[[], None] | None]) -> None:
-    # A thread takes over what holds for all when it is first asked; it must not be later.
-    torch.get_num_threads()
-    while (work := asked.get()) is not None:
-        work()
-        del work  # and with it what it has kept alive
+def _work_off(
+    asked: SimpleQueue[Callable[[], None] | None], count: int, settled: threading.Event
+) -> None:
+    usual = torch.get_num_threads()
+    torch.set_num_threads(count)
+    # What is set last holds for all threads that begin from now on.
+    restoring = threading.Thread(target=torch.set_num_threads, args=(usual,))
+    restoring.start()
+    restoring.join()
+    settled.set()
+    while (run := asked.get()) is not None:
+        run()
+        del run  # and with it what it has kept alive
+
+
+def _companion(count: int) -> _Companion:
+    """The calling thread's with so many threads; it ends with that thread."""
+    companions: dict[int, _Companion] = _of_thread.__dict__.setdefault("companions", {})
+    if count not in companions:
+        companions[count] = _Companion(count)
+    return companions[count]
 
 
 _of_thread = threading.local()
+
+if hasattr(os, "register_at_fork"):
+    # A child has the memory of its parent, but none of the other threads.
+    os.register_at_fork(after_in_child=lambda: _of_thread.__dict__.clear())

@@ -121,7 +121,6 @@ class SharedNetwork:
         """Segments that a track hands in beyond the one it waits for."""
         self.computed_s = 0.0
         """Seconds that all tracks have been computed for; those of several threads count once."""
-        self._workers = room.workers
         self._waiting: list[_Request] = []
         self._computing = 0
         self._batches = 0
@@ -217,8 +216,8 @@ class SharedNetwork:
 
     def _charge(self, requests: list[_Request], took_s: float) -> None:
         """Count how long the network has computed, and for whom."""
-        share_s = took_s / self._workers
         with self._changed:
+            share_s = took_s / self._room.workers
             self.computed_s += share_s
             for request in requests:
                 request.seat.computed_s += share_s / len(requests)

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from streamsep.devices.side_by_side import side_by_side, threads
+from streamsep.devices.side_by_side import side_by_side, with_threads
 from streamsep.models.incremental.encoders import MovingLayer
 from streamsep.models.incremental.window import Window, WindowStatistics, gathered
 from streamsep.models.tuned.hybrid import TunedHybridDemucs
@@ -61,8 +61,8 @@ work, with older statistics. From a hop of 8192 on all of the window is computed
 
 _WIDE = 32
 """Channels of the outermost layer from which on one thread for each branch is not enough. Below,
-operations are so short that more threads gain a tenth at best (the starter's inner layers: 23 ms
-for 24), and lose tenfold whenever another program wants one of the processors."""
+operations are so short that a second thread gains a tenth at best (the starter's inner layers: 23
+ms for 24), and loses tenfold whenever another program wants one of the processors."""
 
 
 class _Teams(NamedTuple):
@@ -187,24 +187,27 @@ class HybridFollower:
         """
         segment = segment.to(self._network.device)
         moved = min(self._frames, self._begin(len(segment)) + hops * self._hop_frames)
-        swept = self._sweep(moved)
         teams = self._teams()
-        with threads(teams.own):
-            of_spectrum, of_wave = side_by_side(
-                partial(self._advance_spectral_encoders, segment, moved, swept),
-                partial(self._advance_wave_encoders, segment, moved, swept),
-                second_threads=teams.beside,
-            )
-            with threads(teams.joined):
-                x, xt, steps = self._through_inner_layers(moved, swept)
-            stems, from_wave = side_by_side(
-                partial(self._spectral_stems, x, of_spectrum),
-                partial(self._wave_stems, xt, steps, of_wave),
-                second_threads=teams.beside,
-            )
-        stems += from_wave
+        stems = with_threads(teams.own, partial(self._separate, segment, moved, teams))
         self._network.settle()
         return stems
+
+    def _separate(self, segment: Tensor, moved: int, teams: _Teams) -> Tensor:
+        swept = self._sweep(moved)
+        of_spectrum, of_wave = side_by_side(
+            partial(self._advance_spectral_encoders, segment, moved, swept),
+            partial(self._advance_wave_encoders, segment, moved, swept),
+            second_threads=teams.beside,
+        )
+        x, xt, length = with_threads(
+            teams.joined, partial(self._through_inner_layers, moved, swept)
+        )
+        stems, from_wave = side_by_side(
+            partial(self._spectral_stems, x, of_spectrum),
+            partial(self._wave_stems, xt, length, of_wave),
+            second_threads=teams.beside,
+        )
+        return stems.add_(from_wave)
 
     def _teams(self) -> _Teams:
         """How torch's threads of this one are shared out among the branches."""
@@ -214,6 +217,7 @@ class HybridFollower:
         if self._network.config.hidden < _WIDE:
             return _Teams(own=1, beside=1, joined=1)
         own = count - count // 2
+        # Larger teams for the inner layers alone would be more threads than there are processors.
         return _Teams(own=own, beside=count // 2, joined=max(2, own))
 
     def _normalised(self, x: Tensor, moments: _Moments, stretches: Sequence[slice]) -> Tensor:
@@ -346,10 +350,10 @@ class HybridFollower:
         waves = network.spectrogram.synthesise(spectra, emitted.stop * self._frame - begin)
         return waves[..., self._wanted.start - begin : self._wanted.stop - begin]
 
-    def _wave_stems(self, xt: Tensor, steps: int, moments: _Moments) -> Tensor:
+    def _wave_stems(self, xt: Tensor, length: int, moments: _Moments) -> Tensor:
         """Decode the waveform around what is wanted: [B, S, C, wanted]."""
         network, merge = self._network, self._network.config.merge_layer
-        xt, _ = network.time_decoder[0](xt, None, steps)
+        xt, _ = network.time_decoder[0](xt, None, length)
         seen = self._around(self._wave_margin())
         steps = self._frame // network.config.stride**merge
         xt = xt[..., seen.start * steps : seen.stop * steps]

@@ -107,17 +107,17 @@ class TunedHybridDemucs:
             return None
         return HybridFollower(self, segment=segment, hop=hop, wanted=wanted)
 
-    def skips_bytes(self, segment: int) -> int:
-        """Memory for what the encoder keeps of so many samples until the decoder meets it."""
+    def skips(self, segment: int) -> int:
+        """How many values the encoder keeps of so many samples until the decoder meets them."""
         frames = -(-segment // (self.config.n_fft // 4))
         of_spectrum = 1, 2 * self.channels, self.config.n_fft // 2, frames
-        shapes = self._skips(of_spectrum, (1, self.channels, 1, segment))
-        return sum(math.prod(shape) for shape in shapes) * self.dtype.itemsize
+        shapes = self._shapes_of_skips(of_spectrum, (1, self.channels, 1, segment))
+        return sum(math.prod(shape) for shape in shapes)
 
-    def _skips(
+    def _shapes_of_skips(
         self, of_spectrum: Sequence[int], of_wave: Sequence[int]
     ) -> list[tuple[int, int, int, int]]:
-        """Shapes of the outer layers' skips, those of the spectrum first."""
+        """Of the outer layers', those of the spectrum first."""
         outer = self.config.merge_layer
         return [
             *_shapes(self.freq_encoder[:outer], of_spectrum),
@@ -168,7 +168,7 @@ class TunedHybridDemucs:
 
     def _encode(self, x: Tensor, xt: Tensor) -> tuple[list[Tensor], list[Tensor], list[int]]:
         outer = self.config.merge_layer
-        places = self._workspace.take(self._skips(x.shape, xt.shape))
+        places = self._workspace.take(self._shapes_of_skips(x.shape, xt.shape))
         skips: list[Tensor] = []
         skips_time: list[Tensor] = []
         lengths = []

@@ -52,4 +52,4 @@ class MatrixProduct:
             y = torch.addmm(self._bias, steps, self._weight)
         if activation == "sigmoid":
             y.sigmoid_()
-        return y.view(*x.shape[:-1], -1)
+        return y.view(*x.shape[:-1], y.shape[-1])
