@@ -17,6 +17,7 @@ and the inner layers, where the LSTM and the attention look all over it. Hence::
 - The inner layers are computed anew; they see one step for every 1024 or 2048 samples.
 - The outer decoder layers have no norm. They are cropped to the samples that the stream will emit,
   and to as much around them as the convolutions see: that changes nothing.
+- The upper branch and the lower one are computed side by side, by a thread each.
 
 So the estimates are those of the whole network but for what the kept frames remember: statistics
 that are not the newest. It hardly matters to the inner layers, which look at all frames; it matters
