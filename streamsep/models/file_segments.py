@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-
 if TYPE_CHECKING:
     from streamsep.models.architectures import Network
     from streamsep.models.segment_lengths import SegmentLengths
@@ -83,6 +81,8 @@ def segments_at_once(separator: Separator, segment: int) -> int:
     fifth less time than when both compute one segment after the other, and beside a program that
     keeps a processor busy, a fifth of the time. For large networks a second takes too much memory.
     """
+    import torch
+
     from streamsep.models.tuned import TunedHybridDemucs
 
     if not isinstance(separator, TunedHybridDemucs) or separator.device.type != "cpu":
