@@ -16,6 +16,7 @@ __all__ = [
     "Gains",
     "PassThrough",
     "Recording",
+    "Remembering",
     "SegmentShaped",
     "SegmentSum",
 ]
@@ -99,3 +100,37 @@ class Recording(Gains):
     def __call__(self, mix: Tensor) -> Tensor:
         self.segments.append(mix.clone())
         return super().__call__(mix)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remembering(SegmentShaped):
+    """Followed, what it makes of a segment depends on how many of the stream came before.
+
+    Attributes:
+        lasts: hops until a follower's memory runs out.
+        hops: their numbers in their streams, for all streams.
+    """
+
+    lasts: int = 1 << 40
+    hops: list[int] = field(default_factory=list)
+
+    def follow(self, *, segment: int, hop: int, wanted: slice) -> _Remembers:
+        assert segment % self.stride == hop % self.stride == 0
+        return _Remembers(self, wanted)
+
+
+class _Remembers:
+    def __init__(self, separator: Remembering, wanted: slice) -> None:
+        self.separator = separator
+        self.wanted = wanted
+        self.heard = 0
+
+    def __call__(self, segment: Tensor, hops: int = 1) -> Tensor:
+        self.heard += hops
+        self.separator.hops.append(self.heard)
+        if self.heard > self.separator.lasts:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return self.separator(segment)[..., self.wanted] / self.heard
+
+    def reset(self) -> None:
+        self.heard = 0

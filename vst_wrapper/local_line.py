@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from streamsep.config import load_preset
+from streamsep.devices.following import follows_streams
 from streamsep.engine import (
     DeviceSeparator,
     FixedLatencySeparator,
@@ -62,7 +63,12 @@ class LocalLine:
 
 
 def local_lines(
-    model: Separator | str | Path, *, preset: str, device: str, consistency: ConsistencyName
+    model: Separator | str | Path,
+    *,
+    preset: str,
+    device: str,
+    consistency: ConsistencyName,
+    incremental: bool | None = None,
 ) -> Callable[[int, int], LocalLine]:
     """What opens a line for a sample rate and a channel count; all lines share the network.
 
@@ -71,11 +77,20 @@ def local_lines(
         preset: a name from `streamsep presets` or the path of a YAML file.
         device: where the network computes.
         consistency: what becomes of the difference between the mixture and the stems' sum.
+        incremental: whether hops keep what the one before has computed, where the network can;
+            None for what engines do by themselves: on the processor.
 
     Raises:
         StreamSepError: the network or the preset cannot be used.
     """
-    network = load_model(model, device=device) if isinstance(model, str | Path) else model
+    followed = follows_streams(device, incremental)
+    if isinstance(model, str | Path):
+        # What follows computes with tuned weights: with no others beside them, memory is saved.
+        network: Separator = load_model(
+            model, device=device, precision="float32" if followed else None
+        )
+    else:
+        network = model
     tiling = StreamConfig.from_preset(load_preset(preset)).fitted_to(network)
     there = DeviceSeparator(network, device, largest_batch=1)
     there.prepare(tiling.segment)
@@ -87,6 +102,7 @@ def local_lines(
             sample_rate=sample_rate,
             channels=channels,
             consistency=consistency,
+            incremental=followed,
         )
         return LocalLine(stream)
 

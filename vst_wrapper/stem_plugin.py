@@ -96,6 +96,7 @@ class StemPlugin(Closing, StemParameters):
         preset: str = "studio",
         device: str = "cpu",
         consistency: ConsistencyName = "off",
+        incremental: bool | None = None,
         returns: Literal["mix", "stems"] = "mix",
     ) -> Self:
         """A plugin whose network runs in this process.
@@ -105,6 +106,8 @@ class StemPlugin(Closing, StemParameters):
             preset: how it listens; a name from `streamsep presets` or the path of a YAML file.
             device: where a network is loaded to.
             consistency: ``other`` or ``energy`` to make the stems sum to the input.
+            incremental: whether hops keep what the one before has computed, where the network can;
+                None for what engines do by themselves: on the processor.
             returns: what `process` gives.
 
         Raises:
@@ -112,7 +115,13 @@ class StemPlugin(Closing, StemParameters):
         """
         from vst_wrapper.local_line import local_lines
 
-        open_line = local_lines(model, preset=preset, device=device, consistency=consistency)
+        open_line = local_lines(
+            model,
+            preset=preset,
+            device=device,
+            consistency=consistency,
+            incremental=incremental,
+        )
         return cls(open_line, returns=returns)
 
     @classmethod

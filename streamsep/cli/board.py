@@ -28,15 +28,19 @@ from streamsep.cli.track_batch import (
     chosen_encoding,
     is_among,
     live_tiling,
+    precision_of_weights,
 )
 from streamsep.cli.track_options import (
     ClipModeChoice,
     Float32,
+    Incremental,
     Int24,
     Jobs,
     JsonLines,
     Mp3Bitrate,
     Overlap,
+    Precision,
+    PrecisionChoice,
     Seed,
     Tracks,
 )
@@ -95,10 +99,12 @@ def board(
     mp3_bitrate: Mp3Bitrate = None,
     clip_mode: ClipModeChoice = None,
     device: Device = "auto",
+    precision: PrecisionChoice = Precision.FLOAT32,
     shifts: Shifts = 0,
     overlap: Overlap = None,
     segment: Segment = None,
     latency_preset: LatencyPresetName = None,
+    incremental: Incremental = None,
     consistency: ConsistencyChoice = Consistency.OFF,
     refine: RefinementChoice = Refinement.OFF,
     jobs: Jobs = 1,
@@ -119,7 +125,7 @@ def board(
         return _list(as_json=as_json)
     if name is None:
         raise ConfigError("no BOARD was given; see 'streamsep board --list'")
-    check_segments(latency_preset, segment, overlap)
+    check_segments(latency_preset, segment, overlap, incremental)
     from streamsep.config.board import load_board
 
     config = load_board(name)
@@ -149,6 +155,7 @@ def board(
     if not found:
         raise bad[0].error if bad else ConfigError("no audio files were found")
     live = live_tiling(latency_preset)
+    tuned = precision_of_weights(precision, latency_preset, device, incremental=incremental)
     options = SeparationOptions(
         shifts=shifts,
         consistency=consistency.value,
@@ -156,9 +163,12 @@ def board(
         encoding=encoding,
         clip_mode=clip_mode.value if clip_mode else None,
         device=device,
+        incremental=incremental,
         seed=seed,
     )
-    network = load_with_progress(model, device=device, cache_dir=cache_dir, download=download)
+    network = load_with_progress(
+        model, device=device, cache_dir=cache_dir, download=download, precision=tuned
+    )
     options = replace(
         options,
         tiling=live.fitted_to(network) if live else file_tiling(network, segment, overlap),

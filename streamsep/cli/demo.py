@@ -68,6 +68,7 @@ def demo(
     from streamsep.cli.loading import announce_model, choose_device, load_with_progress
     from streamsep.config import load_preset
     from streamsep.devices.allocator import keep_freed_memory
+    from streamsep.devices.following import follows_streams
     from streamsep.engine import FixedLatencySeparator, StreamConfig, StreamingSeparator
 
     keep_freed_memory()
@@ -87,7 +88,7 @@ def demo(
             sample_rate=material.sample_rate,
             channels=material.mixture.shape[0],
             device=device,
-            incremental=device == "cpu",  # as `serve` does
+            incremental=follows_streams(device, None),
         )
     )
     _announce_latency(preset.name, tiling, live.latency, material.sample_rate)

@@ -11,7 +11,6 @@ __all__ = [
     "DevicePrecision",
     "PrecisionChoice",
     "faster_precision",
-    "follows_streams",
     "precision_of_weights",
 ]
 
@@ -35,14 +34,6 @@ PrecisionChoice = Annotated[
 ]
 
 
-def follows_streams(device: str, incremental: bool | None) -> bool:
-    """Whether an engine keeps from hop to hop what it can; by itself on a CPU.
-
-    Elsewhere whole segments are cheap, and are computed for several sessions at once.
-    """
-    return device == "cpu" if incremental is None else incremental
-
-
 def precision_of_weights(
     precision: DevicePrecision | None, device: str, *, incremental: bool | None
 ) -> Literal["float32", "bfloat16"] | None:
@@ -63,6 +54,7 @@ def precision_of_weights(
         return None
     import torch
 
+    from streamsep.devices.following import follows_streams
     from streamsep.devices.precision import check_precision
 
     check_precision(precision.value, torch.device(device))

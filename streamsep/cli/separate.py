@@ -13,8 +13,6 @@ from streamsep.cli.separate_options import (
     OtherMethod,
     OtherMethodChoice,
     OutFolder,
-    Precision,
-    PrecisionChoice,
     SkipExisting,
     TwoStems,
 )
@@ -37,15 +35,19 @@ from streamsep.cli.track_batch import (
     chosen_encoding,
     is_among,
     live_tiling,
+    precision_of_weights,
 )
 from streamsep.cli.track_options import (
     ClipModeChoice,
     Float32,
+    Incremental,
     Int24,
     Jobs,
     JsonLines,
     Mp3Bitrate,
     Overlap,
+    Precision,
+    PrecisionChoice,
     Seed,
     Tracks,
 )
@@ -65,6 +67,7 @@ def separate(
     overlap: Overlap = None,
     segment: Segment = None,
     latency_preset: LatencyPresetName = None,
+    incremental: Incremental = None,
     consistency: ConsistencyChoice = Consistency.OFF,
     refine: RefinementChoice = Refinement.OFF,
     two_stems: TwoStems = None,
@@ -103,11 +106,7 @@ def separate(
         float32=float32,
         bitrate_kbps=mp3_bitrate,
     )
-    check_segments(latency_preset, segment, overlap)
-    if latency_preset is not None and precision is not Precision.FLOAT32:
-        raise ConfigError(
-            "--latency-preset computes as the live engine does, in float32: leave out --precision"
-        )
+    check_segments(latency_preset, segment, overlap, incremental)
     from streamsep.cli.loading import (
         announce_model,
         choose_device,
@@ -126,6 +125,7 @@ def separate(
     # All that can be wrong without the network is looked at before one is fetched.
     OutputLayout(out, name, filename)
     live = live_tiling(latency_preset)
+    tuned = precision_of_weights(precision, latency_preset, device, incremental=incremental)
     options = SeparationOptions(
         shifts=shifts,
         consistency=consistency.value,
@@ -135,6 +135,7 @@ def separate(
         encoding=encoding,
         clip_mode=clip_mode.value if clip_mode else None,
         device=device,
+        incremental=incremental,
         seed=seed,
     )
     model = load_with_progress(
@@ -142,7 +143,7 @@ def separate(
         device=device,
         cache_dir=cache_dir,
         download=download,
-        precision=precision.value if live is None else None,
+        precision=tuned,
     )
     layout = OutputLayout(out, model.name, filename)
     if is_among(out, tracks):

@@ -16,19 +16,9 @@ __all__ = [
     "OtherMethod",
     "OtherMethodChoice",
     "OutFolder",
-    "Precision",
-    "PrecisionChoice",
     "SkipExisting",
     "TwoStems",
 ]
-
-
-class Precision(StrEnum):
-    """Values of --precision."""
-
-    FLOAT32 = "float32"
-    BFLOAT16 = "bfloat16"
-    AUTO = "auto"
 
 
 class OtherMethod(StrEnum):
@@ -45,15 +35,6 @@ Filename = Annotated[
     str,
     typer.Option(
         help="Path of a stem below OUT/MODEL; may use {track}, {trackext}, {stem}, {ext}."
-    ),
-]
-
-PrecisionChoice = Annotated[
-    Precision,
-    typer.Option(
-        "--precision",
-        help="Of Hybrid Demucs on a CPU: bfloat16 is faster where the CPU has instructions for "
-        "it, and the same to about 45 dB; auto takes it there.",
     ),
 ]
 

@@ -13,7 +13,6 @@ import typer
 from streamsep.cli.device_precision import (
     DevicePrecision,
     PrecisionChoice,
-    follows_streams,
     precision_of_weights,
 )
 from streamsep.cli.serve_refusal import AllowLate, check_preset_holds
@@ -256,6 +255,7 @@ def _warm_engine(
     from streamsep.cli.engine_costs import engine_costs
     from streamsep.config import load_presets
     from streamsep.devices.allocator import keep_freed_memory
+    from streamsep.devices.following import follows_streams
     from streamsep.errors import ConfigError
 
     keep_freed_memory()

@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from streamsep.cli.track_options import Precision
     from streamsep.engine import StreamConfig
     from streamsep.files import BadArgument, Encoding, FoundAudio
     from streamsep.models import LoadedModel
+    from streamsep.models.tuned import TunedPrecision
     from streamsep.offline import (
         OutputLayout,
         Renderer,
@@ -21,20 +23,35 @@ if TYPE_CHECKING:
         TrackOutcome,
     )
 
-__all__ = ["carry_out", "check_segments", "chosen_encoding", "is_among", "live_tiling"]
+__all__ = [
+    "carry_out",
+    "check_segments",
+    "chosen_encoding",
+    "is_among",
+    "live_tiling",
+    "precision_of_weights",
+]
 
 SOME_FAILED = 1
 ALL_FAILED = 2
 
 
 def check_segments(
-    latency_preset: str | None, segment: float | None, overlap: float | None
+    latency_preset: str | None,
+    segment: float | None,
+    overlap: float | None,
+    incremental: bool | None,
 ) -> None:
-    """Let only one option say how long segments are.
+    """Let only one option say how long segments are, and none be about a stream that is not one.
 
     Raises:
-        ConfigError: two do.
+        ConfigError: two do, or one is.
     """
+    if latency_preset is None and incremental is not None:
+        raise ConfigError(
+            "--incremental and --exact say how a --latency-preset is computed: add one, or leave "
+            f"out {'--incremental' if incremental else '--exact'}"
+        )
     if latency_preset is not None and (segment is not None or overlap is not None):
         raise ConfigError(
             "--latency-preset sets its own segments: leave out --segment and --overlap"
@@ -77,6 +94,32 @@ def live_tiling(preset: str | None) -> StreamConfig | None:
     from streamsep.engine import StreamConfig
 
     return StreamConfig.from_preset(load_preset(preset))
+
+
+def precision_of_weights(
+    precision: Precision, preset: str | None, device: str, *, incremental: bool | None
+) -> TunedPrecision | None:
+    """What a network's weights are tuned to; None for as they are, which whole hops compute with.
+
+    Args:
+        precision: as it was typed.
+        preset: the latency preset, if there is one.
+        device: what computes.
+        incremental: whether hops are to keep what they can, if that was typed.
+
+    Raises:
+        ConfigError: they are not tuned, and cannot be less exact.
+    """
+    from streamsep.devices.following import follows_streams
+
+    if preset is None or follows_streams(device, incremental):
+        return precision.value
+    if precision.value != "float32":
+        raise ConfigError(
+            "a --latency-preset whose segments are recomputed (--exact, or a GPU) is computed in "
+            "float32: leave out --precision"
+        )
+    return None
 
 
 def is_among(folder: Path, arguments: Sequence[Path]) -> bool:

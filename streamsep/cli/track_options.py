@@ -12,11 +12,14 @@ __all__ = [
     "ClipMode",
     "ClipModeChoice",
     "Float32",
+    "Incremental",
     "Int24",
     "Jobs",
     "JsonLines",
     "Mp3Bitrate",
     "Overlap",
+    "Precision",
+    "PrecisionChoice",
     "Seed",
     "Tracks",
 ]
@@ -28,6 +31,14 @@ class ClipMode(StrEnum):
     RESCALE = "rescale"
     CLAMP = "clamp"
     NONE = "none"
+
+
+class Precision(StrEnum):
+    """Values of --precision."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    AUTO = "auto"
 
 
 Tracks = Annotated[
@@ -47,6 +58,25 @@ Overlap = Annotated[
         min=0.0,
         max=0.99,
         help="Overlap of segments. [default: the model's; 0.25 with --segment]",
+    ),
+]
+
+PrecisionChoice = Annotated[
+    Precision,
+    typer.Option(
+        "--precision",
+        help="Of Hybrid Demucs on a CPU: bfloat16 is faster where the CPU has instructions for "
+        "it, and the same to about 45 dB; auto takes it there.",
+    ),
+]
+
+Incremental = Annotated[
+    bool | None,
+    typer.Option(
+        "--incremental/--exact",
+        help="With --latency-preset: keep from hop to hop what the network can keep, as the live "
+        "engine does, or recompute every segment, which takes far longer.",
+        show_default="incremental on a CPU",
     ),
 ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from streamsep.devices.following import follows_streams
 from streamsep.errors import ConfigError
 from streamsep.files import Encoding
 
@@ -25,6 +26,8 @@ class SeparationOptions:
     Attributes:
         tiling: None for the network's own segment and overlap; an `OverlapConfig` for other
             segments; a `StreamConfig` to separate the file as a live stream would be.
+        incremental: with a `StreamConfig`, let every hop keep what the one before has computed,
+            where the network can; None for what engines do by themselves: on the processor.
         shifts: passes with random delays to average; 0 for one pass without delay.
         consistency: what becomes of the difference between the mixture and the stems' sum.
         refinement: whether the mixture is given out again in the proportions of the estimates.
@@ -49,6 +52,7 @@ class SeparationOptions:
     """
 
     tiling: OverlapConfig | StreamConfig | None = None
+    incremental: bool | None = None
     shifts: int = 0
     consistency: ConsistencyName = "off"
     refinement: RefinementName = "off"
@@ -76,6 +80,11 @@ class SeparationOptions:
         # The sum of the others, and what is shared out among all, need all.
         alone = self.other_method != "add" and self.consistency == self.refinement == "off"
         return (self.two_stems,) if self.two_stems is not None and alone else sources
+
+    @property
+    def effective_incremental(self) -> bool:
+        """Whether hops keep what they can, with the default filled in."""
+        return follows_streams(self.device, self.incremental)
 
     @property
     def effective_batch(self) -> int:

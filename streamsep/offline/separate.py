@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamsep.devices.out_of_memory import is_out_of_memory, release_memory, trim_heaps
-from streamsep.engine import OverlapConfig
+from streamsep.engine import OverlapConfig, StreamConfig
 from streamsep.errors import ConfigError
 from streamsep.models import load_model
 from streamsep.models.file_segments import segments_at_once
@@ -151,7 +151,8 @@ def share_network(
     tiling = options.tiling or OverlapConfig(segment=model.segment, overlap=model.overlap)
     batch = options.effective_batch
     workers = tracks
-    if batch == 1:
+    followed = isinstance(tiling, StreamConfig) and options.effective_incremental
+    if batch == 1 and not followed:  # a stream's hops come one after the other
         workers = max(tracks, segments_at_once(model.separator, tiling.segment))
     return SharedNetwork(model, SharedTiling(tiling, model), Room(batch, workers, tracks))
 

@@ -23,20 +23,22 @@ import threading
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 import torch
 
 from streamsep.devices.compute_threads import ComputeThreads
 from streamsep.devices.out_of_memory import is_out_of_memory, release_memory, trim_heaps
-from streamsep.engine.separator import separate_within, surroundings_of
+from streamsep.engine.separator import follow, separate_within, surroundings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
     from torch import Tensor
 
     from streamsep.engine import Separator
+    from streamsep.engine.separator import SegmentFollower
     from streamsep.offline.shared_tiling import SharedTiling
 
 __all__ = ["Room", "Seat", "SharedNetwork", "Watch"]
@@ -44,7 +46,8 @@ __all__ = ["Room", "Seat", "SharedNetwork", "Watch"]
 logger = logging.getLogger(__name__)
 
 _BATCHES_PER_TRIM = 2
-"""A heap that keeps what is freed breaks into pieces that fit ever less, and would grow slowly."""
+"""A heap that keeps what is freed breaks into pieces that fit ever less, and would grow slowly. The
+hops of a stream that is followed take the same places again, and a sixth less time without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,23 +86,28 @@ class _Request:
     Attributes:
         place: the track's turn and how many segments it had handed in before.
         mix: float32 [B, C, T].
-        start: of the part that is wanted.
-        length: of the part that is wanted.
+        separate: makes of it the stems that are wanted, [B, S, C, t].
+        alike: what the segments of one batch have in common, whose `separate` do the same. None for
+            one that is separated alone and once: afterwards, `separate` expects another.
         seat: whose it is.
-        result: its stems [B, S, C, length].
+        result: its stems.
     """
 
     place: tuple[int, int]
     mix: Tensor
-    start: int
-    length: int
+    separate: Callable[[Tensor], Tensor]
+    alike: Hashable | None
     seat: Seat
     result: Future[Tensor] = field(default_factory=Future)
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """What the segments of one batch have in common."""
-        return (*self.mix.shape[1:], self.start, self.length)
+    def repeatable(self) -> bool:
+        """Whether it can be separated again, and together with others."""
+        return self.alike is not None
+
+    def goes_with(self, other: _Request) -> bool:
+        """Whether both can be separated together."""
+        return self is other or (self.repeatable and self.alike == other.alike)
 
 
 class SharedNetwork:
@@ -167,8 +175,8 @@ class SharedNetwork:
             fits = self._compute(requests)
             with self._changed:
                 self._computing -= 1
-                self._batches += 1
-                trim = self._batches % _BATCHES_PER_TRIM == 0
+                self._batches += requests[0].repeatable
+                trim = requests[0].repeatable and self._batches % _BATCHES_PER_TRIM == 0
                 self._changed.notify_all()
             if trim:
                 trim_heaps()
@@ -185,8 +193,8 @@ class SharedNetwork:
             if self._over:
                 return None
             self._waiting.sort(key=lambda request: request.place)
-            shape = self._waiting[0].shape
-            alike = [request for request in self._waiting if request.shape == shape]
+            first = self._waiting[0]
+            alike = [request for request in self._waiting if request.goes_with(first)]
             taken = alike[: self._room.batch]
             for request in taken:
                 self._waiting.remove(request)
@@ -201,10 +209,10 @@ class SharedNetwork:
             with torch.inference_mode():
                 mixes = [request.mix for request in requests]
                 mix = mixes[0] if len(mixes) == 1 else torch.cat(mixes)
-                stems = separate_within(self.separator, mix, first.start, first.length)
+                stems = first.separate(mix)
                 parts = torch.split(stems, [len(each) for each in mixes])
         except Exception as error:  # noqa: BLE001 - whoever waits gets it
-            if is_out_of_memory(error):
+            if is_out_of_memory(error) and first.repeatable:
                 return False
             for request in requests:
                 request.result.set_exception(error)
@@ -283,7 +291,26 @@ class Seat:
         Raises:
             MemoryError: the device has no memory for a segment of this length.
         """
-        request = _Request((self._turn, self._count), mix, start, length, self)
+        separate = partial(separate_within, self.network.separator, start=start, length=length)
+        return self._hand_in(mix, separate, (*mix.shape[1:], start, length))
+
+    def follow(self, *, segment: int, hop: int, wanted: slice) -> SegmentFollower | None:
+        """Follow a live stream in the network's threads, where the network can."""
+        follower = follow(self.network.separator, segment=segment, hop=hop, wanted=wanted)
+        return follower and _SeatedFollower(self, follower)
+
+    def separate_once(self, mix: Tensor, separate: Callable[[Tensor], Tensor]) -> Tensor:
+        """Let something that is not the same afterwards separate float32 mix [B, C, T].
+
+        Raises:
+            MemoryError: the device has no memory for it; or torch's error that says so.
+        """
+        return self._hand_in(mix, separate, None)()
+
+    def _hand_in(
+        self, mix: Tensor, separate: Callable[[Tensor], Tensor], alike: Hashable | None
+    ) -> Callable[[], Tensor]:
+        request = _Request((self._turn, self._count), mix, separate, alike, self)
         self._count += 1
         self.network.submit(request)
         return request.result.result
@@ -295,6 +322,31 @@ class Seat:
     def leave(self) -> None:
         """Withdraw what has been handed in and not begun."""
         self.network.withdraw(self._turn)
+
+
+class _SeatedFollower:
+    """A `SegmentFollower` that hears its stream in a track's thread and computes in the network's.
+
+    Args:
+        seat: of the track.
+        follower: what follows.
+    """
+
+    def __init__(self, seat: Seat, follower: SegmentFollower) -> None:
+        self._seat = seat
+        self._follower = follower
+
+    def __call__(self, segment: Tensor, hops: int = 1) -> Tensor:
+        """Separate the next segment [B, C, T] into [B, S, C, wanted]."""
+        return self._seat.separate_once(segment, partial(self._follower, hops=hops))
+
+    def reset(self) -> None:
+        """Forget the stream."""
+        self._follower.reset()
+
+    def begin_as(self, other: _SeatedFollower) -> None:
+        """Let streams begin in the silence that another one has heard."""
+        self._follower.begin_as(other._follower)
 
 
 class Watch:

@@ -146,6 +146,7 @@ class TrackSeparation:
             refinement=self.options.refinement,
             shifts=self.options.shifts,
             seed=self.options.seed,
+            incremental=self.options.effective_incremental,
             ahead=self.seat.network.ahead,
         )
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fakes import Gains, SegmentShaped
+from fakes import Gains, Remembering, SegmentShaped
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from streams import one_push
 
 from streamsep import StreamConfig, StreamingSeparator, load_preset
 from streamsep.errors import ConfigError, EngineError, InputError
@@ -51,6 +52,20 @@ def test_a_whole_song_comes_back_at_lag_0(length: int, sample_rate: int) -> None
     song = noise(length)
     plugin = StemPlugin.in_process(SegmentShaped(stride=2048), preset=PRESET, returns="stems")
     assert np.array_equal(plugin(song, sample_rate), separated(song, sample_rate))
+
+
+@pytest.mark.parametrize(
+    ("options", "followed"),
+    [({}, True), ({"incremental": False}, False)],
+)
+def test_hops_keep_what_they_can_as_in_an_engine(options: dict[str, bool], followed: bool) -> None:
+    song = noise()
+    plugin = StemPlugin.in_process(
+        Remembering(stride=2048), preset=PRESET, returns="stems", **options
+    )
+    tiling = StreamConfig.from_preset(load_preset(PRESET))
+    stream = StreamingSeparator(Remembering(stride=2048), tiling, incremental=followed)
+    assert np.array_equal(plugin(song, RATE), one_push(stream, torch.from_numpy(song)).numpy())
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3])

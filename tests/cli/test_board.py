@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 import soundfile
 import torch
-from offline.material import listing, noise, read, write
+from offline.material import STEMS, listing, noise, read, write
 
 from cli.conftest import Ended
 from streamsep.cli import main
@@ -127,6 +127,22 @@ def test_a_live_preset_and_refinement_are_heard(
     assert not torch.equal(outputs[0], outputs[2])
 
 
+def test_a_board_hears_the_stems_that_separate_writes(
+    board: Callable[..., Ended], separate: Callable[..., Ended], song: Path, folder: Path
+) -> None:
+    path = own_board(folder, "outputs: [stems]")
+    for flags in (
+        ("--precision", "bfloat16"),
+        ("--latency-preset", "shortest"),
+        ("--latency-preset", "shortest", "--exact"),
+    ):
+        assert board(path, song, "--float32", *flags).code == 0
+        assert separate(song, "--float32", *flags).code == 0
+        for stem in STEMS:
+            rendered = read(folder / f"boards/mine/song/{stem}.wav")
+            assert torch.equal(rendered, read(folder / f"separated/tiny/song/{stem}.wav"))
+
+
 def test_many_songs_side_by_side_are_the_same_songs(
     board: Callable[..., Ended], folder: Path
 ) -> None:
@@ -211,6 +227,7 @@ def test_boards_can_be_listed(board: Callable[..., Ended]) -> None:
         (("karaoke", "song.wav", "--int24", "--float32"), "exclude each other"),
         (("karaoke", "song.wav", "--mp3-bitrate", 128), "leave out --mp3-bitrate"),
         (("karaoke", "song.wav", "--latency-preset", "live", "--segment", 4), "leave out"),
+        (("karaoke", "song.wav", "--exact"), "add one, or leave out --exact"),
         (("stems_to_folder", "song.wav", "--filename", "{track}.{ext}"), "same name; add {stem}"),
         (("karaoke", "song.wav", "--format", "ogg"), "wav"),
         (("mine.yaml", "song.wav"), "stem 'vocals', plugin 1 (Gain): unknown parameter 'gain'"),

@@ -58,6 +58,8 @@ needs_root = pytest.mark.skipif(
         (["song.wav", "--latency-preset", "studo"], "did you mean 'studio'"),
         (["song.wav", "--latency-preset", "./none.yaml"], "none.yaml"),
         (["song.wav", "--latency-preset", "studio", "--segment", "3"], "leave out --segment"),
+        (["song.wav", "--exact"], "add one, or leave out --exact"),
+        (["song.wav", "--segment", "3", "--incremental"], "add one, or leave out --incremental"),
         (["song.wav", "--device", "abacus"], "device 'abacus' cannot be used"),
         (["song.wav", "-n", "hdemucs_mni"], "did you mean 'hdemucs_mmi'"),
         (["song.wav", "-n", "song.wav"], "song.wav"),

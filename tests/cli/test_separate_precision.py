@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     from cli.conftest import Ended
 
 
+def read_stems(folder: Path) -> np.ndarray:
+    paths = [folder / "separated/tiny/song" / f"{stem}.wav" for stem in STEMS]
+    return np.stack([soundfile.read(path)[0] for path in paths])
+
+
+def agreement_db(stems: np.ndarray, reference: np.ndarray) -> float:
+    difference = np.square(stems - reference).sum()
+    return float(10 * np.log10(np.square(reference).sum() / difference))
+
+
 def test_bfloat16_writes_nearly_the_stems_of_float32(
     separate: Callable[..., Ended], song: Path, folder: Path
 ) -> None:
@@ -24,11 +34,9 @@ def test_bfloat16_writes_nearly_the_stems_of_float32(
     for precision in ("float32", "bfloat16"):
         assert separate(song, "--float32", "--precision", precision).code == 0
         assert written(folder) == stem_files()
-        paths = [folder / "separated/tiny/song" / f"{stem}.wav" for stem in STEMS]
-        stems[precision] = np.stack([soundfile.read(path)[0] for path in paths])
-    difference = np.square(stems["float32"] - stems["bfloat16"]).sum()
-    agreement_db = 10 * np.log10(np.square(stems["float32"]).sum() / difference)
-    assert 30 <= agreement_db <= 80, "rounded, but not by much"
+        stems[precision] = read_stems(folder)
+    agreement = agreement_db(stems["bfloat16"], stems["float32"])
+    assert 30 <= agreement <= 80, "rounded, but not by much"
 
 
 def test_an_unknown_precision_is_refused_before_anything_is_done(
@@ -41,10 +49,20 @@ def test_an_unknown_precision_is_refused_before_anything_is_done(
     assert not written(folder)
 
 
-def test_a_latency_preset_computes_as_the_live_engine_does(
+def test_a_followed_preset_computes_in_bfloat16_too(
     separate: Callable[..., Ended], song: Path, folder: Path
 ) -> None:
-    ended = separate(song, "--precision", "bfloat16", "--latency-preset", "studio")
-    assert ended.code == 2
-    assert "leave out --precision" in ended.err
+    stems = {}
+    for precision in ("float32", "bfloat16"):
+        flags = ("--float32", "--latency-preset", "studio", "--incremental")
+        assert separate(song, *flags, "--precision", precision).code == 0
+        stems[precision] = read_stems(folder)
+    assert 30 <= agreement_db(stems["bfloat16"], stems["float32"]) <= 80
+
+
+def test_a_preset_that_is_recomputed_has_one_precision(
+    separate: Callable[..., Ended], song: Path, folder: Path
+) -> None:
+    ended = separate(song, "--precision", "bfloat16", "--latency-preset", "studio", "--exact")
+    ended.check_one_line(2, "leave out --precision")
     assert not written(folder)
