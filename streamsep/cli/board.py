@@ -28,7 +28,7 @@ from streamsep.cli.track_batch import (
     chosen_encoding,
     is_among,
     live_tiling,
-    precision_of_weights,
+    precision_for_files,
 )
 from streamsep.cli.track_options import (
     ClipModeChoice,
@@ -155,7 +155,7 @@ def board(
     if not found:
         raise bad[0].error if bad else ConfigError("no audio files were found")
     live = live_tiling(latency_preset)
-    tuned = precision_of_weights(precision, latency_preset, device, incremental=incremental)
+    tuned = precision_for_files(precision, latency_preset, device, incremental=incremental)
     options = SeparationOptions(
         shifts=shifts,
         consistency=consistency.value,

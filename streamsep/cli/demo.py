@@ -76,7 +76,14 @@ def demo(
     preset = load_preset(latency_preset)
     material = _from_file(song, seconds) if song is not None else _from_band(seed, seconds)
     device = choose_device(device)
-    network = load_with_progress(model, device=device, cache_dir=cache_dir, download=True)
+    followed = follows_streams(device, None)
+    network = load_with_progress(
+        model,
+        device=device,
+        cache_dir=cache_dir,
+        download=True,
+        precision="float32" if followed else None,
+    )
     _check_song_is_kept(song, out, network)
     tiling = StreamConfig.from_preset(preset).fitted_to(network)
     typer.echo(f"song: {material.title}")
@@ -88,7 +95,7 @@ def demo(
             sample_rate=material.sample_rate,
             channels=material.mixture.shape[0],
             device=device,
-            incremental=follows_streams(device, None),
+            incremental=followed,
         )
     )
     _announce_latency(preset.name, tiling, live.latency, material.sample_rate)

@@ -37,10 +37,11 @@ PrecisionChoice = Annotated[
 def precision_of_weights(
     precision: DevicePrecision | None, device: str, *, incremental: bool | None
 ) -> Literal["float32", "bfloat16"] | None:
-    """What the weights have to be for that; None for as they were made.
+    """What the weights have to be tuned to for that; None for as they were made.
 
-    Where a CPU follows streams, it computes as exactly as the weights are. Elsewhere they
-    stay, and whoever runs the network is told how.
+    Where a CPU follows streams, it computes with tuned weights, as exactly as they are: others
+    beside them would only take memory. Elsewhere they stay, and whoever runs the network is told
+    how.
 
     Args:
         precision: as it was typed.
@@ -50,14 +51,15 @@ def precision_of_weights(
     Raises:
         ConfigError: the processor does not have the precision.
     """
-    if device != "cpu" or precision is None:
+    if device != "cpu":
         return None
     import torch
 
     from streamsep.devices.following import follows_streams
     from streamsep.devices.precision import check_precision
 
-    check_precision(precision.value, torch.device(device))
+    if precision is not None:
+        check_precision(precision.value, torch.device(device))
     if not follows_streams(device, incremental):
         return None
     return "bfloat16" if precision is DevicePrecision.BFLOAT16 else "float32"

@@ -35,7 +35,7 @@ from streamsep.cli.track_batch import (
     chosen_encoding,
     is_among,
     live_tiling,
-    precision_of_weights,
+    precision_for_files,
 )
 from streamsep.cli.track_options import (
     ClipModeChoice,
@@ -125,7 +125,7 @@ def separate(
     # All that can be wrong without the network is looked at before one is fetched.
     OutputLayout(out, name, filename)
     live = live_tiling(latency_preset)
-    tuned = precision_of_weights(precision, latency_preset, device, incremental=incremental)
+    tuned = precision_for_files(precision, latency_preset, device, incremental=incremental)
     options = SeparationOptions(
         shifts=shifts,
         consistency=consistency.value,

@@ -29,7 +29,7 @@ __all__ = [
     "chosen_encoding",
     "is_among",
     "live_tiling",
-    "precision_of_weights",
+    "precision_for_files",
 ]
 
 SOME_FAILED = 1
@@ -96,7 +96,7 @@ def live_tiling(preset: str | None) -> StreamConfig | None:
     return StreamConfig.from_preset(load_preset(preset))
 
 
-def precision_of_weights(
+def precision_for_files(
     precision: Precision, preset: str | None, device: str, *, incremental: bool | None
 ) -> TunedPrecision | None:
     """What a network's weights are tuned to; None for as they are, which whole hops compute with.
