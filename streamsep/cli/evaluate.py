@@ -104,7 +104,9 @@ def evaluate(
     if not data.is_dir():
         raise InputError(f"'{data}' is no folder: give one that holds a folder per song")
     device = choose_device(device)
-    network = load_with_progress(model, device=device, cache_dir=cache_dir, download=download)
+    network = load_with_progress(
+        model, device=device, cache_dir=cache_dir, download=download, precision="float32"
+    )
     announce_model(network, quiet=False)
     incremental = incremental and _can_follow(network)
     # In other processes, the same network again: by now its file is here, and what 'auto' meant
@@ -114,6 +116,7 @@ def evaluate(
         network.card.name if network.card else model,
         cache_dir=cache_dir,
         device=device,
+        precision="float32",
         download=False,
     )
     songs = find_songs(
