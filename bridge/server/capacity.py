@@ -6,11 +6,15 @@ after the other, must all be done within each one's budget::
 
     Σ compute / hop ≤ 0.9          and          Σ compute ≤ the smallest budget
 
+Where several workers compute beside each other, the first sum is shared out among them; of the
+second, the longest count, as many as one worker may have to compute.
+
 Offline streams take what is left and are not counted.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -66,9 +70,9 @@ def time_to_compute_s(budget_s: float) -> float:
     return max(budget_s - _OVERHEAD_S, budget_s / 2)
 
 
-def most_sessions(demand: Demand, limit: int) -> int:
+def most_sessions(demand: Demand, limit: int, workers: int = 1) -> int:
     """How many live streams that need the same fit together, `limit` at most."""
-    capacity = Capacity()
+    capacity = Capacity(workers)
     for number in range(limit):
         if capacity.refusal(demand):
             return number
@@ -80,10 +84,12 @@ class Capacity:
     """The live streams that have been let in.
 
     Args:
+        workers: segments computed beside each other.
         allow_late: let in whoever comes, and compute what can be.
     """
 
-    def __init__(self, *, allow_late: bool = False) -> None:
+    def __init__(self, workers: int = 1, *, allow_late: bool = False) -> None:
+        self._workers = workers
         self._allow_late = allow_late
         self._demands: dict[Hashable, Demand] = {}
 
@@ -91,21 +97,22 @@ class Capacity:
     def load(self) -> float:
         """Share of the device's time that is promised."""
         # A list at once: whoever asks for figures does so while streams come and go.
-        return sum(demand.load for demand in list(self._demands.values()))
+        return sum(demand.load for demand in list(self._demands.values())) / self._workers
 
     def refusal(self, demand: Demand) -> str | None:
         """Why another stream does not fit, in a sentence; None if it does."""
         if self._allow_late:
             return None
-        load = self.load + demand.load
-        if load > _MOST_LOAD:
+        own = demand.load / self._workers
+        if self.load + own > _MOST_LOAD:
             return (
-                f"no room: the session would take {demand.load:.0%} of the device's time, "
+                f"no room: the session would take {own:.0%} of the device's time, "
                 f"{self.load:.0%} is taken, at most {_MOST_LOAD:.0%} can be; end another session "
                 "or take a preset with a longer hop"
             )
         everyone = [*self._demands.values(), demand]
-        burst_s = sum(each.compute_s for each in everyone) + _OVERHEAD_S
+        longest_s = sorted((each.compute_s for each in everyone), reverse=True)
+        burst_s = sum(longest_s[: math.ceil(len(everyone) / self._workers)]) + _OVERHEAD_S
         shortest_s = min(each.budget_s for each in everyone)
         if burst_s > shortest_s:
             return (

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, get_args
 
+import torch
+
 from bridge.protocol.stem_list import join_stems
 from bridge.server.capacity import Capacity, Demand, proposed_budget_s, time_to_compute_s
 from bridge.server.following import Following
@@ -22,19 +24,18 @@ from streamsep.audio.resample import HIGHEST_RATE
 from streamsep.devices import make_executor
 from streamsep.engine import StreamConfig
 from streamsep.engine.consistency import ConsistencyName, make_consistency
-from streamsep.engine.separator import follow
+from streamsep.engine.separator import follow, hops_at_once
 from streamsep.errors import ConfigError, LocalProtocolError
 from streamsep.measuring import MOST_RTF
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    import torch
-
     from bridge.protocol import Hello
     from streamsep.config import LatencyPreset
     from streamsep.engine import Separator
     from streamsep.engine.refinement import RefinementName
+    from streamsep.engine.separator import SegmentFollower
     from streamsep.measuring import HopCost, KeptHopCosts
 
 __all__ = ["LEAST_FADE", "Engine"]
@@ -103,13 +104,15 @@ class Engine:
         self.refinement: RefinementName = refinement
         self.budget_s = budget_s
         self.allow_late = allow_late
-        self.capacity = Capacity(allow_late=allow_late)
         self.presets = {
             name: StreamConfig.from_preset(each).fitted_to(separator)
             for name, each in presets.items()
         }
         executor = make_executor(separator, device, precision=precision)
-        self.scheduler = Scheduler(separator, device, executor=executor)
+        self.workers = self._hops_at_once() if incremental and device.type == "cpu" else 1
+        """Hops that are computed beside each other."""
+        self.capacity = Capacity(self.workers, allow_late=allow_late)
+        self.scheduler = Scheduler(separator, device, executor=executor, workers=self.workers)
         self.scheduler.prepare({each.segment for each in self.presets.values()})
         self._following = Following(separator, self.scheduler) if incremental else None
         self._trials = Trials(separator, self.scheduler, self._following)
@@ -153,11 +156,7 @@ class Engine:
     @property
     def can_follow(self) -> bool:
         """Whether incremental streams would be less work."""
-        config = self.presets[self.preset]
-        following = follow(
-            self.separator, segment=config.segment, hop=config.hop, wanted=slice(0, 0)
-        )
-        return following is not None
+        return self._follower() is not None
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -255,6 +254,13 @@ class Engine:
     def stop(self) -> None:
         """End all computing."""
         self.scheduler.stop()
+
+    def _follower(self) -> SegmentFollower | None:
+        config = self.presets[self.preset]
+        return follow(self.separator, segment=config.segment, hop=config.hop, wanted=slice(0, 0))
+
+    def _hops_at_once(self) -> int:
+        return hops_at_once(self._follower(), torch.get_num_threads())
 
     def _consistency_of(self, hello: Hello) -> ConsistencyName:
         if not hello.consistency:

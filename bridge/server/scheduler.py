@@ -8,6 +8,9 @@ are back; on a CPU that would gain nothing, and the estimate would no longer be 
 bit. A batch that the device's memory does not hold is computed in halves, and so are all that
 follow; likewise a segment of several signals.
 
+A processor of many cores has several workers, where a segment has no use for all of them. Each
+takes the next segment when it is done with its last. On other devices there is one.
+
 A segment whose deadline has passed is not computed: its stems would come too late to be played, and
 computing them would make the next ones late as well. Its stream is told and plays the mixture.
 
@@ -101,6 +104,13 @@ class _Job:
 
 
 @dataclass(slots=True, eq=False)
+class _Worker:
+    """One that computes, and when it was last done with something."""
+
+    finished_s: float = -math.inf
+
+
+@dataclass(slots=True, eq=False)
 class _Begun:
     """Segments whose stems the device has been asked for, and when."""
 
@@ -110,13 +120,15 @@ class _Begun:
 
 
 class Scheduler:
-    """Computes the segments of all streams in a thread of its own, see `ComputeThreads`.
+    """Computes the segments of all streams in threads of its own, see `ComputeThreads`.
 
     Args:
         separator: what separates.
         device: where it computes.
         largest_batch: segments computed together; None chooses by the device.
         executor: how it computes there; None chooses by the device.
+        workers: segments computed beside each other, each with as large a share of torch's threads;
+            more than 1 only on a processor.
         clock: seconds, monotonic.
     """
 
@@ -127,6 +139,7 @@ class Scheduler:
         *,
         largest_batch: int | None = None,
         executor: Executor | None = None,
+        workers: int = 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._channels = separator.channels
@@ -142,9 +155,8 @@ class Scheduler:
         self.compute_s: list[float] = []
         """How long the last computations took, the newest last; at most a thousand."""
         self._longest_s = 0.0
-        self._finished_s = -math.inf
-        self._thread = ComputeThreads(self._run, name="compute")
-        self._thread.start()
+        self._threads = ComputeThreads(self._run, name="compute", count=workers)
+        self._threads.start()
 
     @property
     def device(self) -> torch.device:
@@ -209,10 +221,11 @@ class Scheduler:
         """End the thread; segments that wait are given up."""
         with self._changed:
             self._stopped = True
-            self._changed.notify()
-        self._thread.join()
+            self._changed.notify_all()
+        self._threads.join()
 
     def _run(self) -> None:
+        worker = _Worker()
         begun: _Begun | None = None
         while (jobs := self._next(wait=begun is None)) is not None:
             for job in [job for job in jobs if job.deadline_s <= self._clock()]:
@@ -220,10 +233,10 @@ class Scheduler:
                 job.result.set_result(None)
             following = self._begin(jobs) if jobs else None
             if begun is not None:
-                self._finish(begun)
-            begun = None if following is None else self._still_under_way(following)
+                self._finish(begun, worker)
+            begun = None if following is None else self._still_under_way(following, worker)
         if begun is not None:
-            self._finish(begun)
+            self._finish(begun, worker)
         self._give_up()
 
     def _give_up(self) -> None:
@@ -302,7 +315,7 @@ class Scheduler:
             self._fail(jobs, error)
             return None
 
-    def _still_under_way(self, begun: _Begun) -> _Begun | None:
+    def _still_under_way(self, begun: _Begun, worker: _Worker) -> _Begun | None:
         """What is not done yet; what is, or has failed on the device, is finished."""
         try:
             if not begun.stems.done:
@@ -310,18 +323,18 @@ class Scheduler:
         except Exception as error:  # noqa: BLE001 - as above
             self._fail(begun.jobs, error)
             return None
-        self._finish(begun)
+        self._finish(begun, worker)
         return None
 
-    def _finish(self, begun: _Begun) -> None:
+    def _finish(self, begun: _Begun, worker: _Worker) -> None:
         try:
             stems = begun.stems.result()
         except Exception as error:  # noqa: BLE001 - as above
             self._fail(begun.jobs, error)
             return
         now = self._clock()
-        took = now - max(begun.at_s, self._finished_s)
-        self._finished_s = now
+        took = now - max(begun.at_s, worker.finished_s)
+        worker.finished_s = now
         self.compute_s.append(took)
         del self.compute_s[:-1000]
         # Slowly forgets one slow segment, quickly learns of a slower machine.

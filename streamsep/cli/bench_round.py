@@ -184,7 +184,7 @@ class BenchRound:
                 "resampling": 0,
                 "budget": round(demand.budget_s * network.sample_rate),
             },
-            sessions=most_sessions(demand, _MOST_SESSIONS) if fits else 0,
+            sessions=most_sessions(demand, _MOST_SESSIONS, times.at_once) if fits else 0,
             playable=playable,
         )
 

@@ -22,16 +22,22 @@ if TYPE_CHECKING:
 __all__ = [
     "DeferringSeparator",
     "ForgetfulSeparator",
+    "FrugalFollower",
     "IncrementalSeparator",
     "SegmentFollower",
     "Separator",
     "SurroundedSeparator",
     "begin",
     "follow",
+    "hops_at_once",
     "longest_context_of",
     "separate_within",
     "surroundings_of",
 ]
+
+
+_MOST_HOPS_AT_ONCE = 4
+"""Python runs one thread at a time, and a hop of many small operations is Python for a sixth."""
 
 
 @runtime_checkable
@@ -77,6 +83,15 @@ class SegmentFollower(Protocol):
 
 
 @runtime_checkable
+class FrugalFollower(SegmentFollower, Protocol):
+    """A follower that does not gain by every thread."""
+
+    @property
+    def most_threads(self) -> int | None:
+        """How many of torch's threads it makes use of; None for all."""
+
+
+@runtime_checkable
 class IncrementalSeparator(Separator, Protocol):
     """A separator that can keep what a segment has in common with the one before."""
 
@@ -100,6 +115,18 @@ def follow(
     if isinstance(separator, IncrementalSeparator):
         return separator.follow(segment=segment, hop=hop, wanted=wanted)
     return None
+
+
+def hops_at_once(follower: SegmentFollower | None, threads: int) -> int:
+    """How many hops like a follower's use the processor best when computed beside each other.
+
+    Args:
+        follower: of one of them; None for a separator that computes every segment anew, for which
+            nobody knows.
+        threads: of torch's, for all of them.
+    """
+    most = follower.most_threads if isinstance(follower, FrugalFollower) else None
+    return 1 if most is None else min(max(1, threads // most), _MOST_HOPS_AT_ONCE)
 
 
 def longest_context_of(separator: Separator) -> int | None:

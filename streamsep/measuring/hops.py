@@ -16,12 +16,13 @@ import torch
 
 from streamsep.devices.allocator import keep_freed_memory
 from streamsep.engine import StreamingSeparator
-from streamsep.engine.separator import follow
+from streamsep.engine.separator import follow, hops_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streamsep.engine import Separator, StreamConfig
+    from streamsep.engine.separator import SegmentFollower
 
 __all__ = ["LEAST_HOPS", "WARM_UP_HOPS", "HopTimes", "measure_hops"]
 
@@ -42,11 +43,13 @@ class HopTimes:
         seconds: of each one, in their order.
         hop_s: how long one lasts.
         incremental: whether each kept what the one before had computed.
+        at_once: how many an engine would compute beside each other.
     """
 
     seconds: tuple[float, ...]
     hop_s: float
     incremental: bool
+    at_once: int = 1
 
     @property
     def rtf(self) -> float:
@@ -102,13 +105,15 @@ def measure_hops(
     while len(took_s) < LEAST_HOPS or sum(took_s) < seconds:
         took_s.append(time_a_hop())
         done(min(1.0, sum(took_s) / seconds, len(took_s) / LEAST_HOPS))
+    follower = _follower(separator, config) if incremental else None
     return HopTimes(
         seconds=tuple(took_s),
         hop_s=config.hop / separator.sample_rate,
-        incremental=incremental and _can_follow(separator, config),
+        incremental=follower is not None,
+        at_once=hops_at_once(follower, torch.get_num_threads()),
     )
 
 
-def _can_follow(separator: Separator, config: StreamConfig) -> bool:
+def _follower(separator: Separator, config: StreamConfig) -> SegmentFollower | None:
     wanted = config.tiling(separator.stride).weighted
-    return follow(separator, segment=config.segment, hop=config.hop, wanted=wanted) is not None
+    return follow(separator, segment=config.segment, hop=config.hop, wanted=wanted)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 import fakes
@@ -14,6 +16,7 @@ from bridge.protocol import Hello, Mode
 from bridge.server import Engine
 from streamsep import StreamConfig, StreamingSeparator
 from streamsep.config import LatencyPreset
+from streamsep.engine.separator import hops_at_once
 from streamsep.models.hybrid_demucs import HybridDemucs, HybridDemucsConfig
 
 if TYPE_CHECKING:
@@ -74,6 +77,14 @@ class Session:
 
     def close(self) -> None:
         self._engine.close_stream(self.worker)
+
+
+def separated(engine: Engine, mix: np.ndarray) -> np.ndarray:
+    session = Session(engine)
+    try:
+        return session.separate(mix)
+    finally:
+        session.close()
 
 
 def noise(length: int, channels: int = 2) -> np.ndarray:
@@ -146,3 +157,43 @@ def test_a_network_says_whether_it_could_be_followed(network: HybridDemucs) -> N
         )
         assert engine.can_follow == can_follow
         engine.stop()
+
+
+def test_a_processor_of_many_cores_computes_sessions_beside_each_other(
+    network: HybridDemucs,
+) -> None:
+    usual = torch.get_num_threads()
+    torch.set_num_threads(7)
+    try:
+        engine = Engine(
+            network,
+            "small",
+            torch.device("cpu"),
+            presets={"test": PRESET},
+            preset="test",
+            incremental=True,
+        )
+        try:
+            assert engine.workers == 3, "each with a thread for each branch"
+            mixes = [noise(30_000) * gain for gain in (0.1, 0.5, 1.0, 2.0)]
+            alone = [separated(engine, mix) for mix in mixes]
+            with ThreadPoolExecutor(len(mixes)) as pool:
+                beside = list(pool.map(partial(separated, engine), mixes))
+        finally:
+            engine.stop()
+    finally:
+        torch.set_num_threads(usual)
+    for one, other in zip(alone, beside, strict=True):
+        assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "threads", "at_once"), [(4, 1, 1), (4, 2, 1), (4, 6, 3), (4, 64, 4), (32, 64, 1)]
+)
+def test_hops_share_the_processors_that_one_has_no_use_for(
+    hidden: int, threads: int, at_once: int
+) -> None:
+    made = HybridDemucs(HybridDemucsConfig(hidden=hidden)).eval().requires_grad_(False)
+    follower = made.follow(segment=29 * 2048, hop=2048, wanted=slice(0, 2048))
+    assert hops_at_once(follower, threads) == at_once
+    assert hops_at_once(None, threads) == 1

@@ -254,3 +254,60 @@ def test_who_is_let_in_can_be_served(compute_ms: float, hop_ms: float, count: in
     for key in range(count):
         capacity.release(key)
     assert capacity.load == 0
+
+
+@given(
+    workers=st.integers(1, 5),
+    hop_ms=st.floats(20, 600),
+    shares=st.lists(st.floats(0.01, 0.6), min_size=1, max_size=24),
+)
+def test_who_is_let_in_is_done_in_time_by_workers_that_take_what_is_next(
+    workers: int, hop_ms: float, shares: list[float]
+) -> None:
+    capacity = Capacity(workers)
+    admitted: list[Demand] = []
+    for key, share in enumerate(shares):
+        demand = Demand(share * hop_ms / 1000, hop_ms / 1000, hop_ms / 1000)
+        if capacity.refusal(demand) is None:
+            capacity.admit(key, demand)
+            admitted.append(demand)
+    assert capacity.load <= 0.9
+    # All at one moment, in the order in which they came in: it is nobody's best.
+    free_s = [0.0] * workers
+    for demand in admitted:
+        first = free_s.index(min(free_s))
+        free_s[first] += demand.compute_s
+    assert max(free_s) <= hop_ms / 1000
+
+
+def test_workers_compute_beside_each_other() -> None:
+    together = threading.Barrier(3)
+
+    class Meets(fakes.Gains):
+        def __call__(self, mix: Tensor) -> Tensor:
+            together.wait(20)
+            return super().__call__(mix)
+
+    scheduler = Scheduler(Meets(), CPU, workers=3)
+    try:
+        tickets = [Ticket(hop_s=1.0, budget_s=60) for _ in range(3)]
+        for _ in range(3):
+            now = time.monotonic()
+            futures = [scheduler.submit(segment(1), ticket, now) for ticket in tickets]
+            assert all(future.result(20) is not None for future in futures)
+        assert [len(ticket.took_s) for ticket in tickets] == [3, 3, 3]
+    finally:
+        scheduler.stop()
+
+
+def test_workers_that_end_give_up_what_waits_and_finish_what_is_begun(gate: Gate) -> None:
+    scheduler = Scheduler(gate, CPU, workers=2)
+    futures = [scheduler.submit(segment(name), Ticket(), 0.0) for name in range(4)]
+    gate.begun.wait(20)  # type: ignore[attr-defined]
+    threading.Timer(0.3, gate.open.set).start()  # type: ignore[attr-defined]
+    scheduler.stop()
+    ended = [future.exception(20) for future in futures]
+    done = ended.count(None)
+    assert 1 <= done <= 2
+    assert all(isinstance(each, EngineError) for each in ended[done:])
+    assert ended[:done] == [None] * done

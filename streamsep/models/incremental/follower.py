@@ -66,6 +66,10 @@ operations are so short that a second thread gains a tenth at best (the starter'
 ms for 24), and loses tenfold whenever another program wants one of the processors."""
 
 
+_BRANCHES = 2
+"""The spectrogram's and the waveform's."""
+
+
 class _Teams(NamedTuple):
     """How many of torch's threads each has; with none, the second branch follows the first."""
 
@@ -124,6 +128,12 @@ class HybridFollower:
             and min(config.norm_starts, config.branch_lstm_starts) >= outer
             and config.branch_attention_starts >= outer
         )
+
+    @property
+    def most_threads(self) -> int | None:
+        """How many of torch's threads it makes use of; None for all."""
+        narrow = self._network.config.hidden < _WIDE and self._network.device.type == "cpu"
+        return _BRANCHES if narrow else None
 
     def reset(self) -> None:
         """Forget the stream; the next segment is the first of another."""
@@ -215,7 +225,7 @@ class HybridFollower:
         count = torch.get_num_threads()
         if count == 1 or self._network.device.type != "cpu":
             return _Teams(own=count, beside=0, joined=count)
-        if self._network.config.hidden < _WIDE:
+        if self.most_threads == _BRANCHES:
             return _Teams(own=1, beside=1, joined=1)
         own = count - count // 2
         # Larger teams for the inner layers alone would be more threads than there are processors.
