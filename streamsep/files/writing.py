@@ -11,6 +11,7 @@ import numpy as np
 import soundfile
 
 from streamsep.errors import ConfigError, OutputError
+from streamsep.files.folders import keep_folders, open_in_new_folders, remove_empty_folders
 from streamsep.files.leftovers import mark_unfinished, unfinished_path
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ METADATA_KEYS = frozenset(
     {"title", "artist", "album", "tracknumber", "genre", "date", "comment"}
     | {"copyright", "license", "software"}
 )
-_BUFFER_BYTES = 1 << 18
 _RF64_AUTO_DOWNGRADE = 0x1210  # SFC_RF64_AUTO_DOWNGRADE of sndfile.h
 
 
@@ -39,8 +39,8 @@ class StemWriter:
     As a context manager it commits at the end, or aborts if an exception passes through.
 
     Args:
-        path: Where the finished file goes; its folder is made if need be, and a file that is
-            already there is replaced by `commit`.
+        path: Where the finished file goes; its folder is made if need be, and is gone again if
+            nothing comes to lie in it. A file that is already there is replaced by `commit`.
         sample_rate: Hz.
         channels: C.
         encoding: The format; the name's extension is not looked at.
@@ -155,6 +155,7 @@ class StemWriter:
             raise OutputError(f"cannot write '{self.path}': {error.strerror}") from error
         self._sink.close()
         self._finished = True
+        keep_folders(self.path)
         _sync_folder(self.path.parent)
 
     def abort(self) -> None:
@@ -181,10 +182,7 @@ class StemWriter:
         try:
             if self.path.is_dir():
                 raise OutputError(f"cannot write '{self.path}': there is a directory of this name")
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            while not mark_unfinished(
-                (file := self._temporary.open("xb", buffering=_BUFFER_BYTES)).fileno()
-            ):
+            while not mark_unfinished((file := open_in_new_folders(self._temporary)).fileno()):
                 file.close()
         except OSError as error:
             raise OutputError(
@@ -205,6 +203,7 @@ class StemWriter:
         self._finished = True
         self._sink.close()
         self._temporary.unlink(missing_ok=True)
+        remove_empty_folders(self.path)
 
 
 class _Sink:

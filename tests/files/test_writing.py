@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -145,6 +146,43 @@ def test_an_aborted_file_leaves_nothing_and_an_older_one_as_it_was(tmp_path: Pat
         interrupted()
     assert path.read_bytes() == b"older"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_folders_that_were_made_in_vain_go_again(tmp_path: Path) -> None:
+    (tmp_path / "older").mkdir()
+    names = ["drums", "bass"]
+    tracks = [tmp_path / "older" / "new" / "model" / track for track in "ab"]
+    with pytest.raises(OutputError):
+        StemWriter(tracks[0] / ("x" * 300) / "stem", RATE, 2, Encoding())
+    assert list(tmp_path.rglob("*")) == [tmp_path / "older"]
+
+    writers = [
+        [StemWriter(track / name, RATE, 2, Encoding()) for name in names] for track in tracks
+    ]
+    for writer in writers[0]:
+        writer.abort()
+    assert not tracks[0].exists()
+    assert tracks[1].exists()
+    writers[1][0].commit()
+    writers[1][1].abort()
+    assert list(tracks[1].iterdir()) == [tracks[1] / names[0]]
+
+    # Once a file lay in it, a folder is the user's.
+    (tracks[1] / names[0]).unlink()
+    StemWriter(tracks[1] / names[0], RATE, 2, Encoding()).abort()
+    assert tracks[1].exists()
+
+
+def test_writers_that_give_up_side_by_side_leave_no_folder_and_disturb_nobody(
+    tmp_path: Path,
+) -> None:
+    def give_up(number: int) -> None:
+        for each in range(40):
+            StemWriter(tmp_path / "new" / f"{number}-{each}" / "stem", RATE, 1, Encoding()).abort()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(give_up, range(4)))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_announced_length_beyond_four_gibibytes_makes_an_rf64(tmp_path: Path) -> None:
