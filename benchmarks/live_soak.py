@@ -37,7 +37,8 @@ from machine_watch import MachineWatch, watching
 _TESTS = Path(__file__).resolve().parents[1] / "tests"
 sys.path[:0] = [str(_TESTS), str(_TESTS / "live")]
 
-from jack_rig import JackServer, environment, playing_hall, running_server  # noqa: E402
+from hall import playing_hall  # noqa: E402
+from jack_server import ENVIRONMENT, JackServer, running_server  # noqa: E402
 from loop_rig import noise, run_for, run_until, run_until_playing  # noqa: E402
 
 from bridge.live.engine_keeper import EngineKeeper  # noqa: E402
@@ -180,9 +181,7 @@ def main(
     allow_late: bool = False,
 ) -> None:
     """Play, kill, and sum up."""
-    # The engine computes with all processors, as a user's does; the rig's tests leave it one.
-    rig = {name: value for name, value in environment().items() if name != "OMP_NUM_THREADS"}
-    os.environ.update(rig)
+    os.environ.update(ENVIRONMENT)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ["XDG_RUNTIME_DIR"] = name
@@ -190,7 +189,7 @@ def main(
         engine = OwnEngine(folder, *options, *(["--allow-late"] if allow_late else []))
         with (
             contextlib.closing(engine.keeper) as keeper,
-            running_server(folder, period, patient=wait_for_clients, realtime=realtime) as server,
+            running_server(period, patient=wait_for_clients, realtime=realtime) as server,
         ):
             keeper.ensure()
             task = AudioTask(

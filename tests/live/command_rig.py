@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
-from jack_rig import environment
+from jack_server import environment
 
 if TYPE_CHECKING:
     import signal

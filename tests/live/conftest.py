@@ -13,7 +13,8 @@ import pytest
 sys.path.append(str(Path(__file__).parents[1] / "bridge"))
 
 from engine_process import EngineProcess, running_engine
-from jack_rig import ENVIRONMENT, need_jack, playing_hall, running_server
+from hall import need_hall, playing_hall
+from jack_server import ENVIRONMENT, running_server
 from loop_rig import noise
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def passing_engine() -> Iterator[EngineProcess]:
     """An engine that gives the mixture back in `other`; nobody harms it."""
-    need_jack()
+    need_hall()
     with (
         tempfile.TemporaryDirectory() as folder,
         running_engine(
@@ -44,7 +45,7 @@ def _our_jack_server(monkeypatch: pytest.MonkeyPatch) -> None:
 def jack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A server, and on it a player and a recorder with two channels each."""
     folder = tmp_path_factory.mktemp("jack")
-    with running_server(folder, 512), playing_hall(folder / "hall", noise(2.0)) as hall:
+    with running_server(512), playing_hall(folder / "hall", noise(2.0)) as hall:
         hall.play()
         yield
 
@@ -52,7 +53,7 @@ def jack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def user() -> Iterator[Path]:
     """The run-time folder of a user whose engine runs already: it gives the mixture back."""
-    need_jack()
+    need_hall()
     with (
         tempfile.TemporaryDirectory() as folder,
         running_engine(

@@ -15,7 +15,8 @@ import psutil
 import pytest
 import soundfile
 from command_rig import DEVICES, Command, assert_all_end, live
-from jack_rig import environment, need_jack
+from hall import need_hall
+from jack_server import environment
 from loop_rig import RATE
 from offline.material import tiny_model
 
@@ -196,7 +197,7 @@ def test_a_mistake_is_one_line(tmp_path: Path, arguments: tuple[str, ...], said:
 
 
 def test_without_an_audio_device_there_is_one_line(tmp_path: Path) -> None:
-    need_jack()
+    need_hall()
     done = subprocess.run(
         [sys.executable, "-m", "streamsep", "live"],
         capture_output=True,

@@ -8,7 +8,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from jack_rig import playing_hall, running_server
+from hall import playing_hall
+from jack_server import running_server
 from loop_rig import (
     RATE,
     assert_late_by,
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from engine_process import EngineProcess
-    from jack_rig import Hall, JackServer
+    from hall import Hall
+    from jack_server import JackServer
 
 
 SIGNAL = noise(2.5)
@@ -31,7 +33,7 @@ SIGNAL = noise(2.5)
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JackServer]:
-    with running_server(tmp_path_factory.mktemp("server"), 256) as running:
+    with running_server(256) as running:
         yield running
 
 

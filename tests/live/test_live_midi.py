@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from command_rig import DEVICES, Command, assert_all_end, live
-from jack_rig import environment, playing_hall, running_server
+from hall import playing_hall
+from jack_server import environment, running_server
 from loop_rig import noise
 
 from streamsep.config.midi_map import ButtonBinding, FaderBinding, load_midi_map
@@ -63,7 +64,7 @@ class Hand:
 @pytest.fixture
 def jack_of_its_own(tmp_path: Path) -> Iterator[None]:
     """A server that waits for its clients loses no message, and long waits for dead ones."""
-    with running_server(tmp_path, 512), playing_hall(tmp_path / "hall", noise(2.0)) as hall:
+    with running_server(512), playing_hall(tmp_path / "hall", noise(2.0)) as hall:
         hall.play()
         yield
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import psutil
-from jack_rig import playing_hall, running_server
+from hall import playing_hall
+from jack_server import running_server
 from loop_rig import RATE, loop_between, noise, run_for, run_until_playing
 
 from bridge.mixing import Route
@@ -31,7 +32,7 @@ def test_half_a_minute_is_exact_in_constant_memory_and_never_too_slow(
 ) -> None:
     routes = (Route("mix", (0, 1)), Route("dry", (2, 3)))
     with (
-        running_server(tmp_path, PERIOD),
+        running_server(PERIOD),
         playing_hall(tmp_path / "hall", SIGNAL, heard_channels=4) as hall,
         loop_between(passing_engine, routes=routes) as loop,
     ):

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from jack_rig import playing_hall, running_server
+from hall import playing_hall
+from jack_server import running_server
 from loop_rig import noise, run_until, run_until_playing
 
 from bridge.live.engine_keeper import EngineKeeper
@@ -79,7 +80,7 @@ def test_the_stems_heard_are_those_of_the_offline_stream(tmp_path: Path) -> None
     signal = 0.6 * noise(3.0)
     signal[:, 0] = 0.1
     with (
-        running_server(tmp_path, 512),
+        running_server(512),
         starter_engine(preset) as endpoints,
         playing_hall(tmp_path / "hall", signal, heard_channels=4) as hall,
     ):

@@ -1,40 +1,35 @@
-"""A real JACK server, and a controller that is a second rtmidi client on it."""
+"""A controller that is an rtmidi client of its own on a JACK server."""
 
 from __future__ import annotations
 
 import contextlib
-import ctypes.util
 import json
-import os
 import queue
-import shutil
 import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from support import WORKER, require
+from jack_server import environment, need_jack, running_server
+from support import require
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["ENVIRONMENT", "NAME", "Controller", "JackServer", "need_jack_midi", "wait_for"]
+    from jack_server import JackServer
 
-SERVER = f"ss_midi_{WORKER}"
-"""One name for all tests of a process: a server that is killed keeps its slot among eight until it
-starts again."""
-ENVIRONMENT = {"JACK_DEFAULT_SERVER": SERVER, "JACK_NO_START_SERVER": "1"}
-ENVIRONMENT |= {"JACK_NO_AUDIO_RESERVATION": "1"}
+__all__ = ["NAME", "Controller", "need_jack_midi", "running_midi_server", "wait_for"]
+
 SCRIPT = Path(__file__).with_name("controller_process.py")
 NAME = "ssfaders"
 
 
 def need_jack_midi() -> None:
     """Skip where something of it is missing."""
-    require(shutil.which("jackd"), "jackd is not installed")
-    require(ctypes.util.find_library("jack"), "the library libjack is not installed")
+    need_jack()
     try:
         import rtmidi
 
@@ -44,46 +39,16 @@ def need_jack_midi() -> None:
     require(compiled, "the package python-rtmidi with JACK is not installed")
 
 
-class JackServer:
-    """`jackd -d dummy` with periods of 6 ms.
+@contextmanager
+def running_midi_server(*, patient: bool = True) -> Iterator[JackServer]:
+    """A server with periods of 6 ms for as long as the block lasts.
 
     Args:
-        patient: it waits for clients that are late, so that a busy machine loses no message; but it
-            waits for those that were killed, too.
+        patient: it waits for late clients, see `JackServer`.
     """
-
-    def __init__(self, *, patient: bool = True) -> None:
-        self._patient = patient
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start, and wait until it answers."""
-        command = ["jackd", "-n", SERVER, "-r", "--port-max", "256"]
-        command += ["-S"] if self._patient else []
-        command += ["-d", "dummy", "-r", "44100", "-p", "256", "-C", "2", "-P", "2"]
-        environment = {**os.environ, **ENVIRONMENT}
-        self._process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
-        )
-        waiting = ["jack_wait", "-s", SERVER, "-w", "-t", "10"]
-        subprocess.run(waiting, check=True, capture_output=True, timeout=15, env=environment)
-
-    def terminate(self) -> None:
-        """SIGTERM; after two seconds SIGKILL, as a server with a dead client needs it."""
-        assert self._process is not None
-        self._process.terminate()
-        try:
-            self._process.wait(2.0)
-        except subprocess.TimeoutExpired:
-            self.kill()
-
-    def kill(self) -> None:
-        """SIGKILL, and remove what a server usually removes by itself."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
-        for left in Path("/dev/shm").glob(f"jack*{SERVER}*"):
-            left.unlink(missing_ok=True)
+    need_jack_midi()
+    with running_server(256, channels=2, patient=patient) as running:
+        yield running
 
 
 class Controller:
@@ -101,7 +66,7 @@ class Controller:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            env={**os.environ, **ENVIRONMENT},
+            env=environment(),
         )
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == "READY\n"

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import psutil
 import pytest
+from jack_server import ENVIRONMENT
 from midi.controller import STEMS, map_of
-from midi.jack_midi import ENVIRONMENT, NAME, Controller, JackServer, need_jack_midi, wait_for
+from midi.jack_midi import NAME, Controller, running_midi_server, wait_for
 
 from bridge.midi import MidiSession, open_midi
 from bridge.mixing import RAMP_S, MixControls, Mixer, parse_route
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from jack_server import JackServer
 
 RATE, BLOCK = 44_100, 256
 MAP = map_of(
@@ -30,13 +33,10 @@ MAP = map_of(
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[JackServer]:
-    need_jack_midi()
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    jack = JackServer(patient=getattr(request, "param", True))
-    jack.start()
-    yield jack
-    jack.terminate()
+    with running_midi_server(patient=getattr(request, "param", True)) as running:
+        yield running
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import queue
 import signal
 import subprocess
@@ -12,7 +11,8 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from midi.jack_midi import ENVIRONMENT, NAME, Controller, JackServer, need_jack_midi
+from jack_server import environment
+from midi.jack_midi import NAME, Controller, running_midi_server
 from typer.testing import CliRunner
 
 from streamsep.cli.app import app
@@ -35,7 +35,7 @@ class Typed:
             stderr=subprocess.STDOUT,
             text=True,
             bufsize=1,
-            env={**os.environ, **ENVIRONMENT, "PYTHONUNBUFFERED": "1"},
+            env={**environment(), "PYTHONUNBUFFERED": "1"},
         )
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -76,13 +76,10 @@ class Typed:
 
 @pytest.fixture
 def hand() -> Iterator[Controller]:
-    need_jack_midi()
-    server = JackServer()
-    server.start()
-    controller = Controller()
-    yield controller
-    controller.unplug()
-    server.terminate()
+    with running_midi_server():
+        controller = Controller()
+        yield controller
+        controller.unplug()
 
 
 def test_a_map_is_learnt_from_a_controller(tmp_path: Path, hand: Controller) -> None:
