@@ -47,7 +47,7 @@ class Demand:
 
     @property
     def load(self) -> float:
-        """Share of the device's time."""
+        """Share of the time of the worker that computes it."""
         return self.compute_s / self.hop_s
 
 

@@ -150,7 +150,7 @@ class Engine:
         self.measurements.measure(self.presets[self.preset], faster_counts=True)
 
     def load_of(self, preset: StreamConfig) -> float:
-        """Share of the device's time that one session of a preset takes; 1 and more cannot be."""
+        """Share of a hop's time that computing it takes at a preset; 1 and more cannot be."""
         return self.measurements.load_of(preset)
 
     @property

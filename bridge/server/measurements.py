@@ -103,7 +103,7 @@ class Measurements:
         return self._known[workload].compute_s
 
     def load_of(self, config: StreamConfig) -> float:
-        """Share of the device's time that a stream takes; 1 and more cannot be."""
+        """Share of a hop's time that computing it takes; 1 and more cannot be."""
         return self.compute_s(config) * self._sample_rate / config.hop
 
     def measure(self, config: StreamConfig, *, faster_counts: bool = False) -> None:

@@ -155,6 +155,7 @@ class Scheduler:
         self.compute_s: list[float] = []
         """How long the last computations took, the newest last; at most a thousand."""
         self._longest_s = 0.0
+        self._workers = workers
         self._threads = ComputeThreads(self._run, name="compute", count=workers)
         self._threads.start()
 
@@ -218,7 +219,7 @@ class Scheduler:
         return bool(self._tickets)
 
     def stop(self) -> None:
-        """End the thread; segments that wait are given up."""
+        """End the threads; segments that wait are given up."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
@@ -287,11 +288,13 @@ class Scheduler:
         ]
         if not live:
             return 0.0
-        # Those that are due before ours would be done are computed one after the other behind it.
+        # Those that are due before ours would be done are computed behind it. Whatever else the
+        # workers are at, one of them has at most its share of these to compute.
+        behind = math.ceil(len(live) / self._workers)
         latest_start = min(
             max(ticket.last_s + ticket.hop_s, now)
             + ticket.budget_s
-            - self._longest_s * (1 + len(live))
+            - self._longest_s * (1 + behind)
             for ticket in live
         )
         if now <= latest_start:
@@ -335,10 +338,11 @@ class Scheduler:
         now = self._clock()
         took = now - max(begun.at_s, worker.finished_s)
         worker.finished_s = now
-        self.compute_s.append(took)
-        del self.compute_s[:-1000]
-        # Slowly forgets one slow segment, quickly learns of a slower machine.
-        self._longest_s = max(took, 0.98 * self._longest_s)
+        with self._changed:
+            self.compute_s.append(took)
+            del self.compute_s[:-1000]
+            # Slowly forgets one slow segment, quickly learns of a slower machine.
+            self._longest_s = max(took, 0.98 * self._longest_s)
         parts = torch.split(stems, [job.mix.shape[0] for job in begun.jobs])
         for job, part in zip(begun.jobs, parts, strict=True):
             job.ticket.note(took)

@@ -15,6 +15,7 @@ from bridge.server.engine import LEAST_FADE
 from streamsep.cli.device_precision import precision_of_weights
 from streamsep.cli.engine_costs import engine_costs
 from streamsep.cli.loading import announce_model, load_with_progress
+from streamsep.devices.allocator import keep_freed_memory
 from streamsep.devices.out_of_memory import is_out_of_memory, release_memory
 from streamsep.devices.precision import arithmetic, check_precision
 from streamsep.engine import StreamConfig
@@ -85,7 +86,7 @@ class BenchRound:
         self._block = block
         self._incremental = incremental
         self._precision = None if precision is None else precision.value
-        self._of_weights = precision_of_weights(precision, device, incremental=incremental)
+        self._of_weights = precision_of_weights(precision, device)
         if precision is not None and device != "cpu" and incremental:
             raise ConfigError(
                 f"on '{device}' a precision is for whole windows: add --exact, or leave out "
@@ -106,6 +107,8 @@ class BenchRound:
             cache_dir: folder of downloaded networks.
             download: whether it may be downloaded.
         """
+        # As engines do: before weights are tuned, which ends it until they have their last place.
+        keep_freed_memory()
         try:
             network = load_with_progress(
                 name,

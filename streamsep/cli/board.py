@@ -28,7 +28,6 @@ from streamsep.cli.track_batch import (
     chosen_encoding,
     is_among,
     live_tiling,
-    precision_for_files,
 )
 from streamsep.cli.track_options import (
     ClipModeChoice,
@@ -136,6 +135,7 @@ def board(
         raise ConfigError("no FILE or DIR was given; see 'streamsep board --help'")
     from streamsep.cli.loading import (
         announce_model,
+        check_followed,
         choose_device,
         file_tiling,
         load_with_progress,
@@ -155,7 +155,6 @@ def board(
     if not found:
         raise bad[0].error if bad else ConfigError("no audio files were found")
     live = live_tiling(latency_preset)
-    tuned = precision_for_files(precision, latency_preset, device, incremental=incremental)
     options = SeparationOptions(
         shifts=shifts,
         consistency=consistency.value,
@@ -167,7 +166,7 @@ def board(
         seed=seed,
     )
     network = load_with_progress(
-        model, device=device, cache_dir=cache_dir, download=download, precision=tuned
+        model, device=device, cache_dir=cache_dir, download=download, precision=precision.value
     )
     options = replace(
         options,
@@ -176,6 +175,8 @@ def board(
     boards = tracks_under_way(len(found), jobs, options)
     renderer = BoardRenderer(config, network.sources, boards)
     announce_model(network, quiet=as_json)
+    if incremental:
+        check_followed(network)
     return carry_out(
         found,
         bad,

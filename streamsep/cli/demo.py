@@ -82,7 +82,7 @@ def demo(
         device=device,
         cache_dir=cache_dir,
         download=True,
-        precision="float32" if followed else None,
+        precision="float32",
     )
     _check_song_is_kept(song, out, network)
     tiling = StreamConfig.from_preset(preset).fitted_to(network)

@@ -35,18 +35,16 @@ PrecisionChoice = Annotated[
 
 
 def precision_of_weights(
-    precision: DevicePrecision | None, device: str, *, incremental: bool | None
+    precision: DevicePrecision | None, device: str
 ) -> Literal["float32", "bfloat16"] | None:
     """What the weights have to be tuned to for that; None for as they were made.
 
-    Where a CPU follows streams, it computes with tuned weights, as exactly as they are: others
-    beside them would only take memory. Elsewhere they stay, and whoever runs the network is told
-    how.
+    A CPU computes with tuned weights, as exactly as they are. Elsewhere they stay, and whoever runs
+    the network is told how.
 
     Args:
         precision: as it was typed.
         device: what computes.
-        incremental: whether streams are followed, if that was typed.
 
     Raises:
         ConfigError: the processor does not have the precision.
@@ -55,13 +53,10 @@ def precision_of_weights(
         return None
     import torch
 
-    from streamsep.devices.following import follows_streams
     from streamsep.devices.precision import check_precision
 
     if precision is not None:
         check_precision(precision.value, torch.device(device))
-    if not follows_streams(device, incremental):
-        return None
     return "bfloat16" if precision is DevicePrecision.BFLOAT16 else "float32"
 
 

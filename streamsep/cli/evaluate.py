@@ -87,6 +87,7 @@ def evaluate(
     """
     from streamsep.cli.loading import (
         announce_model,
+        check_followed,
         choose_device,
         file_tiling,
         load_with_progress,
@@ -108,7 +109,7 @@ def evaluate(
         model, device=device, cache_dir=cache_dir, download=download, precision="float32"
     )
     announce_model(network, quiet=False)
-    incremental = incremental and _can_follow(network)
+    incremental = incremental and check_followed(network)
     # In other processes, the same network again: by now its file is here, and what 'auto' meant
     # is decided.
     again = partial(
@@ -138,18 +139,6 @@ def evaluate(
     )
     folder = out or plan.folder
     return _publish(_carry_out(plan, folder, again, jobs), folder)
-
-
-def _can_follow(network: LoadedModel) -> bool:
-    """Whether --incremental changes anything; says so if it does not."""
-    from streamsep.evaluation.methods import can_follow
-
-    if can_follow(network):
-        return True
-    typer.echo(
-        f"--incremental changes nothing: '{network.name}' computes every window anew", err=True
-    )
-    return False
 
 
 def _carry_out(

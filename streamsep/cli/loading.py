@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import typer
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "announce_model",
+    "check_followed",
     "choose_device",
     "file_tiling",
     "load_with_progress",
@@ -28,6 +30,8 @@ def choose_device(wanted: str) -> str:
     """The device of a name; ``auto`` is CUDA, else Apple's GPU, else the CPU."""
     import torch
 
+    if re.fullmatch(r"cpu:\d+", wanted):
+        return "cpu"  # there is but one
     if wanted != "auto":
         return wanted
     if torch.cuda.is_available():
@@ -76,6 +80,18 @@ def obtain_with_progress(name: str, cache_dir: Path | None) -> str:
         return obtain_model(
             name, cache_dir=cache_dir, progress=bar.show, hub_dir=torch_hub_folder()
         )
+
+
+def check_followed(network: LoadedModel) -> bool:
+    """Whether --incremental changes anything; says so if it does not."""
+    from streamsep.engine.separator import can_follow
+
+    if can_follow(network):
+        return True
+    typer.echo(
+        f"--incremental changes nothing: '{network.name}' computes every window anew", err=True
+    )
+    return False
 
 
 def file_tiling(

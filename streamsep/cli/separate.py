@@ -35,7 +35,6 @@ from streamsep.cli.track_batch import (
     chosen_encoding,
     is_among,
     live_tiling,
-    precision_for_files,
 )
 from streamsep.cli.track_options import (
     ClipModeChoice,
@@ -109,6 +108,7 @@ def separate(
     check_segments(latency_preset, segment, overlap, incremental)
     from streamsep.cli.loading import (
         announce_model,
+        check_followed,
         choose_device,
         file_tiling,
         load_with_progress,
@@ -125,7 +125,6 @@ def separate(
     # All that can be wrong without the network is looked at before one is fetched.
     OutputLayout(out, name, filename)
     live = live_tiling(latency_preset)
-    tuned = precision_for_files(precision, latency_preset, device, incremental=incremental)
     options = SeparationOptions(
         shifts=shifts,
         consistency=consistency.value,
@@ -143,7 +142,7 @@ def separate(
         device=device,
         cache_dir=cache_dir,
         download=download,
-        precision=tuned,
+        precision=precision.value,
     )
     layout = OutputLayout(out, model.name, filename)
     if is_among(out, tracks):
@@ -154,6 +153,8 @@ def separate(
     else:
         options = replace(options, tiling=live.fitted_to(model))
     announce_model(model, quiet=as_json)
+    if incremental:
+        check_followed(model)
     return carry_out(
         found,
         bad,

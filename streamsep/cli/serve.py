@@ -123,8 +123,8 @@ def serve(
     """Run the engine: it loads the network once and separates for whoever connects.
 
     Clients of the same user find it without being told where. It prints READY when it serves, and
-    runs until it is interrupted. A preset that takes more than 70 % of this machine's time is
-    refused, see 'streamsep bench'.
+    runs until it is interrupted. A preset is refused that takes more than 70 % of a hop's time
+    to compute it, see 'streamsep bench'.
     """
     if log_format is LogFormat.JSON:
         _log_as_json()
@@ -157,7 +157,6 @@ def serve(
         model,
         device,
         cache_dir,
-        incremental=incremental,
         precision=precision,
         download=download,
         forked_on_a_lifeline=lifeline,
@@ -189,7 +188,6 @@ def _load_network(
     device: str,
     cache_dir: Path | None,
     *,
-    incremental: bool | None,
     precision: DevicePrecision | None,
     download: bool,
     forked_on_a_lifeline: bool,
@@ -204,9 +202,11 @@ def _load_network(
     from bridge.live.zygote import can_fork, fork_engines
     from bridge.processes.lifeline import watch_lifeline
     from streamsep.cli.loading import announce_model, choose_device, load_with_progress
+    from streamsep.devices.allocator import keep_freed_memory
 
+    keep_freed_memory()  # before weights are tuned, which ends it until they have their last place
     place = choose_device(device)
-    of_weights = precision_of_weights(precision, place, incremental=incremental)
+    of_weights = precision_of_weights(precision, place)
 
     def load() -> LoadedModel:
         network = load_with_progress(
@@ -254,15 +254,13 @@ def _warm_engine(
     from bridge.server.measurements import read_legacy
     from streamsep.cli.engine_costs import engine_costs
     from streamsep.config import load_presets
-    from streamsep.devices.allocator import keep_freed_memory
     from streamsep.devices.following import follows_streams
     from streamsep.errors import ConfigError
 
-    keep_freed_memory()
     presets = {**load_presets(), chosen.name: chosen}
     device = torch.device(network.device)
     exactly = None if precision is None else precision.value
-    of_weights = precision_of_weights(precision, device.type, incremental=incremental)
+    of_weights = precision_of_weights(precision, device.type)
     followed = follows_streams(device.type, incremental)
     engine = Engine(
         network,

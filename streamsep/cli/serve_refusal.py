@@ -56,8 +56,8 @@ def check_preset_holds(
     if load <= engine.MOST_LOAD:
         return
     what = (
-        f"'{engine.model}' at preset '{engine.preset}' takes {load:.0%} of this device's time, at "
-        f"most {engine.MOST_LOAD:.0%} hold"
+        f"'{engine.model}' at preset '{engine.preset}' takes {load:.0%} of a hop's time to compute "
+        f"it, at most {engine.MOST_LOAD:.0%} hold"
     )
     if engine.allow_late:
         logger.warning("%s: live sessions will be late", what)

@@ -11,11 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from streamsep.cli.track_options import Precision
     from streamsep.engine import StreamConfig
     from streamsep.files import BadArgument, Encoding, FoundAudio
     from streamsep.models import LoadedModel
-    from streamsep.models.tuned import TunedPrecision
     from streamsep.offline import (
         OutputLayout,
         Renderer,
@@ -29,7 +27,6 @@ __all__ = [
     "chosen_encoding",
     "is_among",
     "live_tiling",
-    "precision_for_files",
 ]
 
 SOME_FAILED = 1
@@ -94,32 +91,6 @@ def live_tiling(preset: str | None) -> StreamConfig | None:
     from streamsep.engine import StreamConfig
 
     return StreamConfig.from_preset(load_preset(preset))
-
-
-def precision_for_files(
-    precision: Precision, preset: str | None, device: str, *, incremental: bool | None
-) -> TunedPrecision | None:
-    """What a network's weights are tuned to; None for as they are, which whole hops compute with.
-
-    Args:
-        precision: as it was typed.
-        preset: the latency preset, if there is one.
-        device: what computes.
-        incremental: whether hops are to keep what they can, if that was typed.
-
-    Raises:
-        ConfigError: they are not tuned, and cannot be less exact.
-    """
-    from streamsep.devices.following import follows_streams
-
-    if preset is None or follows_streams(device, incremental):
-        return precision.value
-    if precision.value != "float32":
-        raise ConfigError(
-            "a --latency-preset whose segments are recomputed (--exact, or a GPU) is computed in "
-            "float32: leave out --precision"
-        )
-    return None
 
 
 def is_among(folder: Path, arguments: Sequence[Path]) -> bool:

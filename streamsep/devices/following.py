@@ -14,4 +14,4 @@ def follows_streams(device: str, incremental: bool | None) -> bool:
         device: what computes.
         incremental: what was asked for, if anything was.
     """
-    return device == "cpu" if incremental is None else incremental
+    return device.partition(":")[0] == "cpu" if incremental is None else incremental

@@ -119,12 +119,13 @@ class _Companion:
 def _work_off(
     asked: SimpleQueue[Callable[[], None] | None], count: int, settled: threading.Event
 ) -> None:
-    usual = torch.get_num_threads()
-    torch.set_num_threads(count)
-    # What is set last holds for all threads that begin from now on.
-    restoring = threading.Thread(target=torch.set_num_threads, args=(usual,))
-    restoring.start()
-    restoring.join()
+    with _settling:
+        usual = torch.get_num_threads()
+        torch.set_num_threads(count)
+        # What is set last holds for all threads that begin from now on.
+        restoring = threading.Thread(target=torch.set_num_threads, args=(usual,))
+        restoring.start()
+        restoring.join()
     settled.set()
     while (run := asked.get()) is not None:
         run()
@@ -140,7 +141,15 @@ def _companion(count: int) -> _Companion:
 
 
 _of_thread = threading.local()
+_settling = threading.Lock()
+"""Another thread that begins meanwhile would take our number for the usual one."""
 
 if hasattr(os, "register_at_fork"):
     # A child has the memory of its parent, but none of the other threads.
     os.register_at_fork(after_in_child=lambda: _of_thread.__dict__.clear())
+    # Nor may it wait for one of them.
+    os.register_at_fork(
+        before=_settling.acquire,
+        after_in_parent=_settling.release,
+        after_in_child=_settling.release,
+    )

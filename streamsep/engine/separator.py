@@ -28,6 +28,7 @@ __all__ = [
     "Separator",
     "SurroundedSeparator",
     "begin",
+    "can_follow",
     "follow",
     "hops_at_once",
     "longest_context_of",
@@ -115,6 +116,12 @@ def follow(
     if isinstance(separator, IncrementalSeparator):
         return separator.follow(segment=segment, hop=hop, wanted=wanted)
     return None
+
+
+def can_follow(separator: Separator) -> bool:
+    """Whether a separator has anything to keep from hop to hop."""
+    hop = separator.stride  # any would do
+    return follow(separator, segment=32 * hop, hop=hop, wanted=slice(0, hop)) is not None
 
 
 def hops_at_once(follower: SegmentFollower | None, threads: int) -> int:

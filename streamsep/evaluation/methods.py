@@ -29,7 +29,6 @@ __all__ = [
     "Method",
     "Offline",
     "Stream",
-    "can_follow",
 ]
 
 
@@ -167,12 +166,6 @@ class Live:
             refinement=self.finish.refinement,
             incremental=self.incremental,
         )
-
-
-def can_follow(model: LoadedModel) -> bool:
-    """Whether a network keeps from hop to hop what it can, so that `Live.incremental` matters."""
-    hop = model.stride  # any would do
-    return model.follow(segment=32 * hop, hop=hop, wanted=slice(0, hop)) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from streamsep.devices.allocator import keep_freed_memory
 from streamsep.engine import StreamingSeparator
 from streamsep.engine.separator import follow, hops_at_once
 
@@ -83,7 +82,6 @@ def measure_hops(
     Raises:
         ConfigError: the tiling does not fit the separator.
     """
-    keep_freed_memory()  # as the engine does
     stream = StreamingSeparator(separator, config, device=device, incremental=incremental)
     generator = torch.Generator().manual_seed(0)
 

@@ -15,7 +15,7 @@ from streamsep.models.file_segments import segments_at_once
 from streamsep.offline.layout import OutputLayout
 from streamsep.offline.options import SeparationOptions
 from streamsep.offline.selection import StemSelector
-from streamsep.offline.shared_network import Room, SharedNetwork
+from streamsep.offline.shared_network import LessRoomError, Room, SharedNetwork
 from streamsep.offline.shared_tiling import SharedTiling
 from streamsep.offline.track import SeparatedTrack, TrackSeparation
 
@@ -116,8 +116,11 @@ def separate_track(
     )
     while True:
         tiling = seat.network.tiling.current
+        again = False
         try:
             track = separation.run(paths, tiling)
+        except LessRoomError:
+            again = True
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
@@ -127,7 +130,8 @@ def separate_track(
             seat.leave()
             trim_heaps()
         release_memory()
-        seat.network.tiling.shorten(tiling)
+        if not again:
+            seat.network.tiling.shorten(tiling)
 
 
 def share_network(

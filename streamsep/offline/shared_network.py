@@ -12,8 +12,9 @@ So the network is never idle while a track is read, resampled, encoded or writte
 files fill a batch together. A track is given what it would be given alone: computed one at a time,
 to the last bit; in a batch, but for the rounding of sums that are taken in another order.
 
-When memory runs out, fewer segments are computed at the same time. A single one that does not fit
-is an error of its track: only the track can be cut into shorter segments.
+When memory runs out, fewer segments are computed at the same time; those of a track that follows
+itself cannot be computed twice, so that it has to begin again. A single one that does not fit is an
+error of its track: only the track can be cut into shorter segments.
 """
 
 from __future__ import annotations
@@ -41,13 +42,17 @@ if TYPE_CHECKING:
     from streamsep.engine.separator import SegmentFollower
     from streamsep.offline.shared_tiling import SharedTiling
 
-__all__ = ["Room", "Seat", "SharedNetwork", "Watch"]
+__all__ = ["LessRoomError", "Room", "Seat", "SharedNetwork", "Watch"]
 
 logger = logging.getLogger(__name__)
 
 _BATCHES_PER_TRIM = 2
 """A heap that keeps what is freed breaks into pieces that fit ever less, and would grow slowly. The
 hops of a stream that is followed take the same places again, and a sixth less time without."""
+
+
+class LessRoomError(MemoryError):
+    """A hop did not fit beside others. Fewer are computed from now on: its track may try again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +217,7 @@ class SharedNetwork:
                 stems = first.separate(mix)
                 parts = torch.split(stems, [len(each) for each in mixes])
         except Exception as error:  # noqa: BLE001 - whoever waits gets it
-            if is_out_of_memory(error) and first.repeatable:
+            if is_out_of_memory(error):
                 return False
             for request in requests:
                 request.result.set_exception(error)
@@ -231,7 +236,7 @@ class SharedNetwork:
                 request.seat.computed_s += share_s / len(requests)
 
     def _do_with_less(self, requests: list[_Request], room: Room) -> None:
-        """Put a batch that did not fit back, to be computed with less beside it."""
+        """Put a batch that did not fit back, to be computed with less beside it, if it can be."""
         with self._changed:
             if self._over:  # nobody computes any more
                 for request in requests:
@@ -250,8 +255,11 @@ class SharedNetwork:
                     len(requests) * room.workers,
                     smaller.batch * smaller.workers,
                 )
-            self._waiting.extend(requests)
-            self._changed.notify_all()
+            if requests[0].repeatable:
+                self._waiting.extend(requests)
+                self._changed.notify_all()
+            else:
+                requests[0].result.set_exception(LessRoomError("for a hop beside others"))
 
 
 class Seat:
@@ -303,7 +311,8 @@ class Seat:
         """Let something that is not the same afterwards separate float32 mix [B, C, T].
 
         Raises:
-            MemoryError: the device has no memory for it; or torch's error that says so.
+            MemoryError: the device has no memory for it.
+            LessRoomError: it had none beside others.
         """
         return self._hand_in(mix, separate, None)()
 

@@ -300,6 +300,36 @@ def test_workers_compute_beside_each_other() -> None:
         scheduler.stop()
 
 
+@pytest.mark.parametrize(("workers", "free"), [(1, False), (4, True)])
+def test_a_script_waits_only_for_what_one_worker_may_have_to_compute(
+    workers: int, free: bool
+) -> None:
+    """Four streams of hops a quarter of a hop apart, each a third of a hop's work."""
+    clock = [100.0]
+
+    class TakesTime(fakes.Gains):
+        def __call__(self, mix: Tensor) -> Tensor:
+            clock[0] += 0.33
+            return super().__call__(mix)
+
+    scheduler = Scheduler(TakesTime(), CPU, workers=workers, clock=lambda: clock[0])
+    try:
+        for number in range(4):
+            ticket = Ticket(hop_s=1.0, budget_s=1.0)
+            scheduler.join(ticket)
+            clock[0] = 100 + number / 4
+            assert scheduler.submit(segment(1), ticket, clock[0]).result(20) is not None
+        clock[0] = 100.8
+        script = scheduler.submit(segment(2), Ticket(), clock[0])
+        if free:
+            assert script.result(20) is not None
+        else:
+            with pytest.raises(TimeoutError):
+                script.result(0.3)
+    finally:
+        scheduler.stop()
+
+
 def test_workers_that_end_give_up_what_waits_and_finish_what_is_begun(gate: Gate) -> None:
     scheduler = Scheduler(gate, CPU, workers=2)
     futures = [scheduler.submit(segment(name), Ticket(), 0.0) for name in range(4)]

@@ -168,7 +168,7 @@ def test_it_measures_the_network_that_an_engine_runs(
         typed(capsys, "serve", "-n", weights, "-d", "cpu", *options),
     ):
         ended.check_one_line(2, "it is known what was asked for")
-    assert asked == [precision if way == "--incremental" else None] * 2
+    assert asked == [precision] * 2
 
 
 @pytest.mark.parametrize(

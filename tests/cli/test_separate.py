@@ -11,9 +11,11 @@ import soundfile
 import torch
 from offline.material import STEMS, listing, noise, read, tiny_model, write
 from streams import one_push
+from tiny_networks import tiny_network
 
-from cli.conftest import stem_files, written
+from cli.conftest import stem_files, typed, written
 from streamsep import StreamConfig, StreamingSeparator, load_preset
+from streamsep.models.checkpoints import save_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,6 +103,19 @@ def test_a_latency_preset_separates_as_the_live_engine_does(
     for stem in STEMS:
         got = read(folder / f"separated/tiny/song/{stem}.wav")
         assert torch.allclose(got, expected[stem], atol=1e-6)
+
+
+@pytest.mark.parametrize("how", ["--incremental", "--exact"])
+def test_who_insists_on_following_a_network_that_cannot_be_is_told(
+    song: Path, folder: Path, capsys: pytest.CaptureFixture[str], how: str
+) -> None:
+    waves = folder / "waves.safetensors"
+    network = tiny_network("conv_tasnet", sources=STEMS, audio_channels=2)
+    save_checkpoint(network, waves, licence="CC0", training="none")
+    ended = typed(capsys, "separate", "-n", waves, song, "--latency-preset", "stage", how)
+    assert ended.code == 0
+    told = "--incremental changes nothing: 'waves' computes every window anew\n"
+    assert ended.err == (told if how == "--incremental" else "")
 
 
 def test_consistent_stems_sum_to_the_mix(

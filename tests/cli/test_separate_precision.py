@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 import soundfile
 from offline.material import STEMS
 
@@ -49,20 +50,13 @@ def test_an_unknown_precision_is_refused_before_anything_is_done(
     assert not written(folder)
 
 
-def test_a_followed_preset_computes_in_bfloat16_too(
-    separate: Callable[..., Ended], song: Path, folder: Path
+@pytest.mark.parametrize("how", ["--incremental", "--exact"])
+def test_a_preset_computes_in_bfloat16_too(
+    separate: Callable[..., Ended], song: Path, folder: Path, how: str
 ) -> None:
     stems = {}
     for precision in ("float32", "bfloat16"):
-        flags = ("--float32", "--latency-preset", "studio", "--incremental")
+        flags = ("--float32", "--latency-preset", "studio", how)
         assert separate(song, *flags, "--precision", precision).code == 0
         stems[precision] = read_stems(folder)
     assert 30 <= agreement_db(stems["bfloat16"], stems["float32"]) <= 80
-
-
-def test_a_preset_that_is_recomputed_has_one_precision(
-    separate: Callable[..., Ended], song: Path, folder: Path
-) -> None:
-    ended = separate(song, "--precision", "bfloat16", "--latency-preset", "studio", "--exact")
-    ended.check_one_line(2, "leave out --precision")
-    assert not written(folder)

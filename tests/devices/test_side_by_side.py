@@ -91,6 +91,23 @@ def test_threads_that_begin_later_have_as_many_as_they_would_have_had() -> None:
     assert usual == [1, 1]
 
 
+def test_threads_that_begin_at_once_leave_the_usual_number() -> None:
+    for _ in range(60):
+        meeting = threading.Barrier(2, timeout=PATIENCE_S)
+
+        def begin(meeting: threading.Barrier = meeting) -> None:
+            meeting.wait()
+            with_threads(2, lambda: None)
+
+        both = [threading.Thread(target=begin) for _ in range(2)]
+        for each in both:
+            each.start()
+        for each in both:
+            each.join()
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(torch.get_num_threads).result() == 4
+
+
 def test_without_threads_for_it_the_second_is_computed_here() -> None:
     order: list[tuple[str, int]] = []
 

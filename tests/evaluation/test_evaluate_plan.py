@@ -9,9 +9,10 @@ from evaluation_songs import LIVE, Diary, songs_in, write_song
 from offline.material import STEMS, fake_model, tiny_model
 
 from streamsep.engine import OverlapConfig
+from streamsep.engine.separator import can_follow
 from streamsep.errors import ConfigError, OutputError
 from streamsep.evaluation.export import write_report
-from streamsep.evaluation.methods import Offline, can_follow
+from streamsep.evaluation.methods import Offline
 from streamsep.evaluation.plan import EvaluationPlan
 from streamsep.evaluation.summary import ALL, NSDR
 from streamsep.evaluation.sweep import Grid

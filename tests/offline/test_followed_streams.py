@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,6 +28,24 @@ RATE = 8_000
 SHORT = StreamConfig(context=4096, hop=2048, look_ahead=2048, crossfade=512)
 KEEPING = StreamConfig(context=40 * 2048, hop=2048, look_ahead=2048, crossfade=512)
 """So long that a hop of a network of 2048 samples' stride finds something to keep."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crowded(Remembering):
+    """A device that holds one segment; the first is there until another one was refused."""
+
+    inside: threading.Lock = field(default_factory=threading.Lock)
+    refused: threading.Event = field(default_factory=threading.Event)
+
+    def __call__(self, mix: Tensor) -> Tensor:
+        if not self.inside.acquire(blocking=False):
+            self.refused.set()
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        try:
+            self.refused.wait(20)
+            return super().__call__(mix)
+        finally:
+            self.inside.release()
 
 
 def songs(folder: Path) -> list[Path]:
@@ -110,3 +130,22 @@ def test_a_hop_without_memory_ends_the_track_in_one_line_and_is_not_tried_again(
     assert model.separator.hops == [1, 2, 3, 4]
     assert listing(tmp_path / "out") == []
     assert not [each for each in caplog.records if each.levelno >= logging.WARNING]
+
+
+def test_a_track_that_found_no_memory_beside_others_begins_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    wanted = [streamed(Remembering(sample_rate=RATE), song) for song in songs(tmp_path / "songs")]
+    found, _ = expand([tmp_path / "songs"])
+    outcomes = separate_batch(
+        found,
+        fake_model(Crowded(sample_rate=RATE)),
+        SeparationOptions(encoding=FLOAT, tiling=SHORT),
+        OutputLayout(tmp_path / "out", "fake"),
+        jobs=3,
+    )
+    assert [outcome.error for outcome in outcomes] == [None] * 3
+    for outcome, stems in zip(outcomes, wanted, strict=True):
+        assert torch.equal(stems_of(outcome.result), stems)
+    warnings = [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
+    assert warnings == ["the device's memory does not hold 3 segments at a time: going on with 1"]

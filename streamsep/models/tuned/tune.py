@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -59,6 +60,7 @@ def tune(network: Network, precision: str) -> Network | TunedHybridDemucs:
 _BESIDE: WeakKeyDictionary[HybridDemucs, tuple[list[tuple[int, int]], TunedHybridDemucs]] = (
     WeakKeyDictionary()
 )
+_BESIDE_LOCK = threading.Lock()
 
 
 def tuned_beside(network: HybridDemucs) -> TunedHybridDemucs:
@@ -73,8 +75,9 @@ def tuned_beside(network: HybridDemucs) -> TunedHybridDemucs:
         (each.data_ptr(), 0 if each.is_inference() else each._version)
         for each in network.parameters()
     ]
-    known = _BESIDE.get(network)
-    if known is None or known[0] != weights:
-        known = weights, TunedHybridDemucs(network, torch.float32)
-        _BESIDE[network] = known
-    return known[1]
+    with _BESIDE_LOCK:  # several tracks begin at once
+        known = _BESIDE.get(network)
+        if known is None or known[0] != weights:
+            known = weights, TunedHybridDemucs(network, torch.float32)
+            _BESIDE[network] = known
+        return known[1]
