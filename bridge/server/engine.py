@@ -288,8 +288,8 @@ class Engine:
             return
         able = self.able_presets(round(demand.compute_s / self.compute_s(self.presets[name])))
         raise OfferRefusedError(
-            f"'{self.model}' at preset '{name}' would take {demand.load:.0%} of this device's "
-            f"time, at most {self.MOST_LOAD:.0%} hold; "
+            f"'{self.model}' at preset '{name}' would take {demand.load:.0%} of a hop's time to "
+            f"compute it, at most {self.MOST_LOAD:.0%} hold; "
             + (f"take preset {' or '.join(able)}" if able else "none of its presets holds")
         )
 

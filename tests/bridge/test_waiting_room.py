@@ -37,13 +37,16 @@ if TYPE_CHECKING:
 HELLO = Hello(client="x", mode=Mode.LIVE, sample_rate=44_100, channels=2, block=512)
 STALL_S = 1.0
 """So long the first segment of a preset takes."""
-UNKNOWN = iter(range(4))
-"""Numbers of presets that nobody has asked for."""
+OTHERS = 12
+UNKNOWN = iter(range(OTHERS))
+"""Numbers of presets that nobody has asked for; enough for tests that have another go."""
 
 
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
-    with running_engine(tmp_path_factory.mktemp("engine") / "run", "--others", "4") as engine:
+    with running_engine(
+        tmp_path_factory.mktemp("engine") / "run", "--others", str(OTHERS)
+    ) as engine:
         yield engine
 
 

@@ -20,7 +20,8 @@ import pytest
 import soundfile
 import torch
 
-from streamsep import StreamConfig, StreamingSeparator, load_preset, load_separator
+from streamsep import StreamConfig, StreamingSeparator, load_preset
+from streamsep.models import load_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,7 +124,7 @@ def stems_in(folder: Path) -> dict[str, np.ndarray]:
 def stems_of_the_core(shell: Shell, song: Path) -> dict[str, np.ndarray]:
     """What a song's stems are by the starter and a shell's preset, in this process."""
     mix = torch.from_numpy(soundfile.read(song, dtype="float32")[0].T.copy())
-    starter = load_separator("starter")
+    starter = load_model("starter", precision="float32")
     config = StreamConfig.from_preset(load_preset(shell.preset)).fitted_to(starter)
     stream = StreamingSeparator(starter, config)
     stems = torch.cat([stream.push(mix), stream.flush()], -1).numpy()

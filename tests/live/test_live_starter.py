@@ -23,7 +23,8 @@ from bridge.live.supervisor import LiveLoop
 from bridge.live.task import AudioTask
 from bridge.mixing import Route
 from bridge.run_folder import ipc_endpoints
-from streamsep import StreamConfig, StreamingSeparator, load_preset, load_separator
+from streamsep import StreamConfig, StreamingSeparator, load_preset
+from streamsep.models import load_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,7 +109,7 @@ def test_the_stems_heard_are_those_of_the_offline_stream(tmp_path: Path) -> None
     assert before >= 0
     assert length > 2 * 44_100
     played = signal.take(range(length + latency), axis=1, mode="wrap")
-    network = load_separator("starter")
+    network = load_model("starter", precision="float32")
     config = StreamConfig.from_preset(load_preset(preset)).fitted_to(network)
     stream = StreamingSeparator(network, config)
     mix = torch.from_numpy(np.pad(played, ((0, 0), (before, 0))))
