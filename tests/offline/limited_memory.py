@@ -17,7 +17,7 @@ from offline.material import fake_model
 from streamsep.files import expand
 from streamsep.offline import OutputLayout, SeparationOptions, separate_batch
 
-HUNGER = 4_000
+HUNGER = 10_000
 """Bytes that the separator takes for every sample of a segment."""
 
 
