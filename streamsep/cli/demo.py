@@ -76,7 +76,6 @@ def demo(
     preset = load_preset(latency_preset)
     material = _from_file(song, seconds) if song is not None else _from_band(seed, seconds)
     device = choose_device(device)
-    followed = follows_streams(device, None)
     network = load_with_progress(
         model,
         device=device,
@@ -95,7 +94,7 @@ def demo(
             sample_rate=material.sample_rate,
             channels=material.mixture.shape[0],
             device=device,
-            incremental=followed,
+            incremental=follows_streams(device, None),
         )
     )
     _announce_latency(preset.name, tiling, live.latency, material.sample_rate)

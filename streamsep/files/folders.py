@@ -9,6 +9,7 @@ remembered here: only the last one that gives up finds the folder empty.
 from __future__ import annotations
 
 import threading
+from itertools import takewhile
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -70,10 +71,8 @@ def _open(path: Path, attempts: int = 5) -> IO[bytes]:
 
 
 def _make(folder: Path) -> None:
-    missing = []
-    while not folder.exists():
-        missing.append(folder)
-        folder = folder.parent
+    # Up to the first that is there; of a drive that is not, none is.
+    missing = list(takewhile(lambda each: not each.exists(), (folder, *folder.parents)))
     for each in reversed(missing):
         try:
             each.mkdir()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -36,8 +37,8 @@ def network() -> HybridDemucs:
     return HybridDemucs(HybridDemucsConfig(hidden=4)).eval().requires_grad_(False)
 
 
-@pytest.fixture(scope="module")
-def engine(network: HybridDemucs) -> Iterator[Engine]:
+@contextmanager
+def following(network: HybridDemucs) -> Iterator[Engine]:
     engine = Engine(
         network,
         "small",
@@ -46,8 +47,16 @@ def engine(network: HybridDemucs) -> Iterator[Engine]:
         preset="test",
         incremental=True,
     )
-    yield engine
-    engine.stop()
+    try:
+        yield engine
+    finally:
+        engine.stop()
+
+
+@pytest.fixture(scope="module")
+def engine(network: HybridDemucs) -> Iterator[Engine]:
+    with following(network) as engine:
+        yield engine
 
 
 class Session:
@@ -165,22 +174,12 @@ def test_a_processor_of_many_cores_computes_sessions_beside_each_other(
     usual = torch.get_num_threads()
     torch.set_num_threads(7)
     try:
-        engine = Engine(
-            network,
-            "small",
-            torch.device("cpu"),
-            presets={"test": PRESET},
-            preset="test",
-            incremental=True,
-        )
-        try:
+        with following(network) as engine:
             assert engine.workers == 3, "each with a thread for each branch"
             mixes = [noise(30_000) * gain for gain in (0.1, 0.5, 1.0, 2.0)]
             alone = [separated(engine, mix) for mix in mixes]
             with ThreadPoolExecutor(len(mixes)) as pool:
                 beside = list(pool.map(partial(separated, engine), mixes))
-        finally:
-            engine.stop()
     finally:
         torch.set_num_threads(usual)
     for one, other in zip(alone, beside, strict=True):
